@@ -1,0 +1,69 @@
+/**
+ * The disk as storage sees it: ordered key-value databases and small plain files, in one directory. The seam
+ * at which a simulation puts a disk of its own.
+ */
+export interface Disk {
+  /** For messages: where the data is. */
+  readonly path: string
+  /** Throws where it does not exist and `createIfMissing` is false; LevelDB alone would leave an empty folder. */
+  openDatabase(name: string, options: DatabaseOptions): Promise<Database>
+  /** The names of databases and files in the directory. */
+  list(): Promise<string[]>
+  /** The whole file, or undefined where there is none. */
+  readFile(name: string): Promise<Uint8Array | undefined>
+  /** Replaces the whole file so that after a crash the old or the new one stands: temporary file, fsync, rename, fsync of the directory. */
+  replaceFile(name: string, content: Uint8Array): Promise<void>
+  /** Opens a file of fixed slots for writing in place, created with `size` zero bytes where it is missing. */
+  openSlotFile(name: string, size: number): Promise<SlotFile>
+  /** Removes a database with all its files. */
+  removeDatabase(name: string): Promise<void>
+}
+
+export interface DatabaseOptions {
+  readonly createIfMissing: boolean
+  readonly writeBufferSize: number
+  readonly cacheSize: number
+}
+
+/** A file written in place. */
+export interface SlotFile {
+  /** Into the page cache: a crash of the process keeps it, a power loss may not. */
+  write(offset: number, bytes: Uint8Array): void
+  /** fdatasync. */
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * The part of abstract-level's interface that storage uses, with bytes as keys and values.
+ * A write is durable only where it is `sync`, and syncs nothing that was written without it before.
+ */
+export interface Database {
+  getSync(key: Uint8Array): Uint8Array | undefined
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  batch(): DatabaseBatch
+  iterator(range: DatabaseRange): DatabaseIterator
+  close(): Promise<void>
+}
+
+export interface DatabaseBatch {
+  put(key: Uint8Array, value: Uint8Array): this
+  del(key: Uint8Array): this
+  /** Atomic. */
+  write(options: { sync: boolean }): Promise<void>
+}
+
+export interface DatabaseRange {
+  readonly gt?: Uint8Array
+  readonly gte?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+export interface DatabaseIterator {
+  /** Up to `count` entries; an empty array at the end. */
+  nextv(count: number): Promise<[Uint8Array, Uint8Array][]>
+  close(): Promise<void>
+}

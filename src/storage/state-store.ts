@@ -1,0 +1,12 @@
+import type { StateChange, StateReader } from '../kv/types.ts'
+
+/**
+ * Where checkpoints of the state machine stand: plain ordered bytes, whose meaning is the state machine's
+ * (`src/kv/layout.ts`). It lags behind the log and never contradicts it.
+ */
+export interface StateStore extends StateReader {
+  open(): Promise<void>
+  /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
+  write(changes: Iterable<StateChange>): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,234 @@
+/** Bytes that are not what the protocol says. */
+export class WireError extends Error {
+  override readonly name = 'WireError'
+}
+
+/** Wire types of protobuf's encoding, https://protobuf.dev/programming-guides/encoding/ */
+export const WireType = { Varint: 0, Fixed64: 1, Bytes: 2, Fixed32: 5 } as const
+
+const HIGH = 0x1_0000_0000
+
+/** How many bytes `value` takes as a varint. */
+export function varintSize(value: number): number {
+  if (value < 0x80) return 1
+  if (value < 0x4000) return 2
+  if (value < 0x20_0000) return 3
+  if (value < 0x1000_0000) return 4
+  if (value < 0x8_0000_0000) return 5
+  if (value < 0x400_0000_0000) return 6
+  if (value < 0x2_0000_0000_0000) return 7
+  return 8
+}
+
+/** The size of a bytes field, with the tag of a field number below 16. */
+export function bytesFieldSize(length: number): number {
+  return 1 + varintSize(length) + length
+}
+
+/** Writes protobuf into a buffer that grows. Zero, empty and false are written too: callers leave out what they mean to. */
+export class Writer {
+  #buffer: Buffer
+  #position = 0
+
+  /** @param capacity bytes to begin with; the exact size where it is known saves the growing. */
+  constructor(capacity = 256) {
+    this.#buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.#position
+  }
+
+  /** What was written from `start` on. A view: it stays valid, and later writes do not change it. */
+  finish(start = 0): Buffer {
+    return this.#buffer.subarray(start, this.#position)
+  }
+
+  reserve(more: number): void {
+    const needed = this.#position + more
+    if (needed <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2))
+    this.#buffer.copy(grown, 0, 0, this.#position)
+    this.#buffer = grown
+  }
+
+  /** A varint of up to 53 bits. */
+  varint(value: number): void {
+    this.reserve(8)
+    const buffer = this.#buffer
+    let position = this.#position
+    let rest = value
+    while (rest >= HIGH / 2) {
+      buffer[position++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    while (rest >= 0x80) {
+      buffer[position++] = (rest & 0x7f) | 0x80
+      rest >>>= 7
+    }
+    buffer[position++] = rest
+    this.#position = position
+  }
+
+  tag(field: number, wireType: number): void {
+    this.varint((field << 3) | wireType)
+  }
+
+  uint(field: number, value: number): void {
+    this.tag(field, WireType.Varint)
+    this.varint(value)
+  }
+
+  bool(field: number, value: boolean): void {
+    this.uint(field, value ? 1 : 0)
+  }
+
+  fixed32(field: number, value: number): void {
+    this.tag(field, WireType.Fixed32)
+    this.reserve(4)
+    this.#position = this.#buffer.writeUInt32LE(value, this.#position)
+  }
+
+  bytes(field: number, value: Uint8Array): void {
+    this.tag(field, WireType.Bytes)
+    this.varint(value.length)
+    this.raw(value)
+  }
+
+  string(field: number, value: string): void {
+    this.bytes(field, Buffer.from(value, 'utf8'))
+  }
+
+  /** Bytes that are encoded already. */
+  raw(value: Uint8Array): void {
+    this.reserve(value.length)
+    this.#buffer.set(value, this.#position)
+    this.#position += value.length
+  }
+
+  /** The head of a nested message whose size is known. */
+  head(field: number, length: number): void {
+    this.tag(field, WireType.Bytes)
+    this.varint(length)
+  }
+
+  /** Begins a nested message whose size is not known yet. Give what it returns to `end`. */
+  begin(field: number): number {
+    this.tag(field, WireType.Bytes)
+    this.reserve(1)
+    return ++this.#position
+  }
+
+  end(begun: number): void {
+    const length = this.#position - begun
+    const extra = varintSize(length) - 1
+    if (extra > 0) {
+      this.reserve(extra)
+      this.#buffer.copyWithin(begun + extra, begun, this.#position)
+    }
+    const end = this.#position + extra
+    this.#position = begun - 1
+    this.varint(length)
+    this.#position = end
+  }
+}
+
+/** Reads protobuf. Bytes come out as views of the input: copy what must outlive it. */
+export class Reader {
+  readonly buffer: Buffer
+  position: number
+  readonly end: number
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.position = start
+    this.end = end
+  }
+
+  /** The next field's tag, 0 at the end. Its field number is `tag >>> 3`, its wire type `tag & 7`. */
+  tag(): number {
+    if (this.position >= this.end) return 0
+    const tag = this.uint()
+    if (tag < 8 || tag > 0xffff_ffff) throw new WireError(`a field has the impossible tag ${tag}`)
+    return tag
+  }
+
+  /** A varint. Throws where it does not fit in 53 bits. */
+  uint(): number {
+    const buffer = this.buffer
+    let value = 0
+    let scale = 1
+    for (let count = 0; count < 10; count++) {
+      if (this.position >= this.end) throw new WireError('the message ends within a number')
+      const byte = buffer[this.position++]!
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw new WireError('a number does not fit in 53 bits')
+        return value
+      }
+      scale *= 0x80
+    }
+    throw new WireError('a number is longer than ten bytes')
+  }
+
+  bool(): boolean {
+    return this.uint() !== 0
+  }
+
+  fixed32(): number {
+    if (this.end - this.position < 4) throw new WireError('the message ends within a fixed32')
+    const value = this.buffer.readUInt32LE(this.position)
+    this.position += 4
+    return value
+  }
+
+  bytes(): Buffer {
+    const length = this.uint()
+    const start = this.position
+    if (length > this.end - start) throw new WireError('the message ends within a field')
+    this.position = start + length
+    return this.buffer.subarray(start, this.position)
+  }
+
+  string(): string {
+    const length = this.uint()
+    const start = this.position
+    if (length > this.end - start) throw new WireError('the message ends within a text')
+    this.position = start + length
+    return this.buffer.toString('utf8', start, this.position)
+  }
+
+  /** A reader of the nested message that begins here. */
+  nested(): Reader {
+    const length = this.uint()
+    const start = this.position
+    if (length > this.end - start) throw new WireError('the message ends within a nested message')
+    this.position = start + length
+    return new Reader(this.buffer, start, this.position)
+  }
+
+  /** Passes over a field that is not known here. */
+  skip(tag: number): void {
+    switch (tag & 7) {
+      case WireType.Varint:
+        this.uint()
+        return
+      case WireType.Bytes:
+        this.bytes()
+        return
+      case WireType.Fixed32:
+        this.#advance(4)
+        return
+      case WireType.Fixed64:
+        this.#advance(8)
+        return
+      default:
+        throw new WireError(`a field has the unknown wire type ${tag & 7}`)
+    }
+  }
+
+  #advance(length: number): void {
+    if (this.end - this.position < length) throw new WireError('the message ends within a field')
+    this.position += length
+  }
+}
