@@ -25,6 +25,19 @@ export function bytesFieldSize(length: number): number {
   return 1 + varintSize(length) + length
 }
 
+/** The size of a bytes field that is left out where it is empty (field number below 16). */
+export function optionalBytesSize(length: number): number {
+  return length === 0 ? 0 : bytesFieldSize(length)
+}
+
+/** The size of a varint field that is left out where it is zero (field number below 16). */
+export function optionalUintSize(value: number): number {
+  return value === 0 ? 0 : 1 + varintSize(value)
+}
+
+/** What a bytes field holds that is not there. */
+export const NO_BYTES: Uint8Array = Buffer.alloc(0)
+
 /** Writes protobuf into a buffer that grows. Zero, empty and false are written too: callers leave out what they mean to. */
 export class Writer {
   #buffer: Buffer
@@ -52,8 +65,10 @@ export class Writer {
     this.#buffer = grown
   }
 
-  /** A varint of up to 53 bits. */
+  /** A varint of up to 53 bits. Throws a WireError for what is not a whole number between 0 and 2^53 − 1. */
   varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0)
+      throw new WireError(`${value} cannot be encoded as a number`)
     this.reserve(8)
     const buffer = this.#buffer
     let position = this.#position
@@ -99,6 +114,26 @@ export class Writer {
     this.bytes(field, Buffer.from(value, 'utf8'))
   }
 
+  /** A number, left out where it is 0: proto3's way with a field that has no presence of its own. */
+  optionalUint(field: number, value: number): void {
+    if (value !== 0) this.uint(field, value)
+  }
+
+  /** A truth value, left out where it is false. */
+  optionalBool(field: number, value: boolean): void {
+    if (value) this.bool(field, value)
+  }
+
+  /** Bytes, left out where there are none. */
+  optionalBytes(field: number, value: Uint8Array): void {
+    if (value.length > 0) this.bytes(field, value)
+  }
+
+  /** A text, left out where it is empty. */
+  optionalString(field: number, value: string): void {
+    if (value !== '') this.string(field, value)
+  }
+
   /** Bytes that are encoded already. */
   raw(value: Uint8Array): void {
     this.reserve(value.length)
@@ -140,7 +175,9 @@ export class Reader {
   readonly end: number
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
-    this.buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.buffer = Buffer.isBuffer(bytes)
+      ? bytes
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.position = start
     this.end = end
   }
@@ -207,14 +244,14 @@ export class Reader {
     return new Reader(this.buffer, start, this.position)
   }
 
-  /** Passes over a field that is not known here. */
+  /** Passes over a field that is not known here (or is of another wire type than it is known with). */
   skip(tag: number): void {
     switch (tag & 7) {
       case WireType.Varint:
-        this.uint()
+        this.#skipVarint()
         return
       case WireType.Bytes:
-        this.bytes()
+        this.#advance(this.uint())
         return
       case WireType.Fixed32:
         this.#advance(4)
@@ -225,6 +262,15 @@ export class Reader {
       default:
         throw new WireError(`a field has the unknown wire type ${tag & 7}`)
     }
+  }
+
+  /** Of a field that is not known it does not matter whether it fits in 53 bits. */
+  #skipVarint(): void {
+    for (let count = 0; count < 10; count++) {
+      if (this.position >= this.end) throw new WireError('the message ends within a number')
+      if (this.buffer[this.position++]! < 0x80) return
+    }
+    throw new WireError('a number is longer than ten bytes')
   }
 
   #advance(length: number): void {
