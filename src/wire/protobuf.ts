@@ -43,9 +43,12 @@ export class Writer {
   #buffer: Buffer
   #position = 0
 
-  /** @param capacity bytes to begin with; the exact size where it is known saves the growing. */
-  constructor(capacity = 256) {
-    this.#buffer = Buffer.allocUnsafe(capacity)
+  /**
+   * @param memory how many bytes to begin with (the exact size where it is known saves the growing), or where
+   * to write; a buffer of more than that is only allocated where it does not suffice.
+   */
+  constructor(memory: number | Buffer = 256) {
+    this.#buffer = typeof memory === 'number' ? Buffer.allocUnsafe(memory) : memory
   }
 
   get length(): number {
@@ -67,9 +70,14 @@ export class Writer {
 
   /** A varint of up to 53 bits. Throws a WireError for what is not a whole number between 0 and 2^53 − 1. */
   varint(value: number): void {
+    if (value >= 0 && value < 0x80 && Number.isInteger(value)) {
+      this.reserve(1)
+      this.#buffer[this.#position++] = value
+      return
+    }
     if (!Number.isSafeInteger(value) || value < 0)
       throw new WireError(`${value} cannot be encoded as a number`)
-    this.reserve(8)
+    this.reserve(varintSize(value)) // Exactly: a buffer of the right size must not grow.
     const buffer = this.#buffer
     let position = this.#position
     let rest = value
@@ -100,6 +108,7 @@ export class Writer {
 
   fixed32(field: number, value: number): void {
     this.tag(field, WireType.Fixed32)
+    if (!(value >= 0 && value <= 0xffff_ffff)) throw new WireError(`${value} is not a number of four bytes`)
     this.reserve(4)
     this.#position = this.#buffer.writeUInt32LE(value, this.#position)
   }
@@ -117,6 +126,11 @@ export class Writer {
   /** A number, left out where it is 0: proto3's way with a field that has no presence of its own. */
   optionalUint(field: number, value: number): void {
     if (value !== 0) this.uint(field, value)
+  }
+
+  /** A number of four bytes, left out where it is 0. */
+  optionalFixed32(field: number, value: number): void {
+    if (value !== 0) this.fixed32(field, value)
   }
 
   /** A truth value, left out where it is false. */
@@ -190,22 +204,24 @@ export class Reader {
     return tag
   }
 
+  /** Passes over a tag of one byte that must stand here. `what` names the message, for the error. */
+  expect(tag: number, what: string): void {
+    if (this.position >= this.end || this.buffer[this.position] !== tag) {
+      throw new WireError(`${what} is not encoded as it has to be`)
+    }
+    this.position++
+  }
+
   /** A varint. Throws where it does not fit in 53 bits. */
   uint(): number {
-    const buffer = this.buffer
-    let value = 0
-    let scale = 1
-    for (let count = 0; count < 10; count++) {
-      if (this.position >= this.end) throw new WireError('the message ends within a number')
-      const byte = buffer[this.position++]!
-      value += (byte & 0x7f) * scale
+    if (this.position < this.end) {
+      const byte = this.buffer[this.position]!
       if (byte < 0x80) {
-        if (value > Number.MAX_SAFE_INTEGER) throw new WireError('a number does not fit in 53 bits')
-        return value
+        this.position++
+        return byte
       }
-      scale *= 0x80
     }
-    throw new WireError('a number is longer than ten bytes')
+    return this.#longUint()
   }
 
   bool(): boolean {
@@ -262,6 +278,23 @@ export class Reader {
       default:
         throw new WireError(`a field has the unknown wire type ${tag & 7}`)
     }
+  }
+
+  #longUint(): number {
+    const buffer = this.buffer
+    let value = 0
+    let scale = 1
+    for (let count = 0; count < 10; count++) {
+      if (this.position >= this.end) throw new WireError('the message ends within a number')
+      const byte = buffer[this.position++]!
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) {
+        if (value > Number.MAX_SAFE_INTEGER) throw new WireError('a number does not fit in 53 bits')
+        return value
+      }
+      scale *= 0x80
+    }
+    throw new WireError('a number is longer than ten bytes')
   }
 
   /** Of a field that is not known it does not matter whether it fits in 53 bits. */
