@@ -125,12 +125,7 @@ export interface HeartbeatReply extends Envelope {
 }
 
 export type Message =
-  | RequestVote
-  | RequestVoteReply
-  | AppendEntries
-  | AppendEntriesReply
-  | Heartbeat
-  | HeartbeatReply
+  RequestVote | RequestVoteReply | AppendEntries | AppendEntriesReply | Heartbeat | HeartbeatReply
 
 // ---- the boundary of the core: input and output ----
 
@@ -159,6 +154,8 @@ export interface Fetch {
   readonly purpose: 'replicate' | 'apply'
   /** The follower; for `apply`, this node. */
   readonly to: NodeId
+  /** The term in which it is asked: a leader of a later term must not send what this one read. */
+  readonly term: Term
   /** The first entry wanted, and the last (at most as many of them as fit in `maxBytes`, at least one). */
   readonly from: LogIndex
   readonly upTo: LogIndex

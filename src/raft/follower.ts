@@ -1,0 +1,114 @@
+import { assert } from './assert.ts'
+import type { RaftState } from './state.ts'
+import type { RoleBehaviour, Transition } from './role.ts'
+import type { AppendEntries, Heartbeat, LogPosition, Message } from './types.ts'
+
+/** A follower (§3.4): it takes what the leader sends, and campaigns when it hears of none for too long. */
+export class Follower implements RoleBehaviour {
+  readonly role = 'follower'
+  readonly #state: RaftState
+  #ticksSinceLeader = 0
+  #electionTimeout: number
+
+  constructor(state: RaftState) {
+    this.#state = state
+    this.#electionTimeout = state.drawElectionTimeout()
+  }
+
+  tick(): Transition {
+    this.#ticksSinceLeader++
+    const due = this.#ticksSinceLeader >= this.#electionTimeout
+    return due && this.#state.quorum.isVoter(this.#state.id) ? 'preCandidate' : undefined
+  }
+
+  receive(message: Message): Transition {
+    switch (message.type) {
+      case 'append':
+        this.#hearFrom(message)
+        this.#append(message)
+        return
+      case 'heartbeat':
+        this.#hearFrom(message)
+        this.#heartbeat(message)
+        return
+      case 'vote':
+        // Only a vote that is granted reaches the role: it would be rude to campaign against one's own choice.
+        this.resetElectionTimer()
+        return
+      default:
+        return // a reply to what this node was before
+    }
+  }
+
+  persisted(): Transition {
+    return undefined
+  }
+
+  followsLiveLeader(): boolean {
+    return this.#state.leader !== undefined && this.#ticksSinceLeader < this.#state.options.electionTicks
+  }
+
+  leave(): void {
+    this.#state.forgetLeader()
+  }
+
+  resetElectionTimer(): void {
+    this.#ticksSinceLeader = 0
+    this.#electionTimeout = this.#state.drawElectionTimeout()
+  }
+
+  #hearFrom(message: AppendEntries | Heartbeat): void {
+    this.#state.followLeader(message.from)
+    this.resetElectionTimer()
+  }
+
+  /** AppendEntries, receiver implementation 2 to 5 (Figure 3.1). 1, the term, is compared before. */
+  #append(message: AppendEntries): void {
+    const { log, currentTerm, id } = this.#state
+    const { from, prevLogIndex, prevLogTerm, entries } = message
+    const reply = { type: 'appendReply', from: id, to: from, term: currentTerm } as const
+
+    if (prevLogIndex < log.boundary.index) {
+      // What came before the log's first entry is committed, and so equals the leader's.
+      const matchIndex = this.#state.commitIndex
+      this.#state.sendAfterWrite({ ...reply, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0 })
+      return
+    }
+    if (log.termAt(prevLogIndex) !== prevLogTerm) {
+      const conflictIndex = log.lastIndexOfTermAtMost(prevLogTerm, prevLogIndex)
+      const conflictTerm = log.termAt(conflictIndex) ?? 0
+      this.#state.send({ ...reply, success: false, matchIndex: prevLogIndex, conflictIndex, conflictTerm })
+      return
+    }
+    this.#checkChecksum(message)
+
+    // Entries that are there already stay: the message may be an old one, and what follows may be needed.
+    const fresh = entries.findIndex((entry) => log.termAt(entry.index) !== entry.term)
+    if (fresh !== -1) this.#state.replaceAfter(predecessor(message, fresh), entries.slice(fresh))
+
+    const matchIndex = prevLogIndex + entries.length
+    this.#state.commit(Math.min(message.leaderCommit, matchIndex))
+    this.#state.sendAfterWrite({ ...reply, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0 })
+  }
+
+  /** Equal index and term mean equal logs up to there (log matching, §3.5); if the bytes differ, a disk lied. */
+  #checkChecksum({ from, prevLogIndex, prevChecksum }: AppendEntries): void {
+    const own = this.#state.log.positionAt(prevLogIndex)
+    assert(
+      own === undefined || own.checksum === prevChecksum,
+      `the log up to entry ${prevLogIndex} has another checksum here than at ${from}, although index and term are equal`,
+    )
+  }
+
+  #heartbeat({ from, leaderCommit, readContext }: Heartbeat): void {
+    const { id, currentTerm } = this.#state
+    this.#state.commit(leaderCommit)
+    this.#state.send({ type: 'heartbeatReply', from: id, to: from, term: currentTerm, readContext })
+  }
+}
+
+/** What stands before the message's entry number `position`. */
+function predecessor(message: AppendEntries, position: number): LogPosition {
+  if (position > 0) return message.entries[position - 1]!
+  return { index: message.prevLogIndex, term: message.prevLogTerm, checksum: message.prevChecksum }
+}
