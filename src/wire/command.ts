@@ -1,4 +1,5 @@
 import {
+  assertRoom,
   bytesFieldSize,
   NO_BYTES,
   optionalBytesSize,
@@ -7,6 +8,7 @@ import {
   WireError,
   Writer,
 } from './protobuf.ts'
+import { refuseNumber } from './read-request.ts'
 import type { Command, Expectation, Operation, SessionChange } from './types.ts'
 
 /** More than the numbers and tags of a command ever take: session, sequence, firstUnacked, heads. */
@@ -167,8 +169,8 @@ export function readExpectation(reader: Reader, tag: number): Expectation | unde
 }
 
 function readPut(reader: Reader): { key: Uint8Array; value: Uint8Array } {
-  let key = NO_BYTES
-  let value = NO_BYTES
+  let key: Uint8Array = NO_BYTES
+  let value: Uint8Array = NO_BYTES
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x0a:
@@ -191,7 +193,7 @@ function readPut(reader: Reader): { key: Uint8Array; value: Uint8Array } {
 }
 
 function readDelete(reader: Reader): Operation {
-  let key = NO_BYTES
+  let key: Uint8Array = NO_BYTES
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 0x0a) key = reader.bytes()
     else if (tag === 0x10) refuseNumber(reader, 'the previous value')
@@ -201,8 +203,8 @@ function readDelete(reader: Reader): Operation {
 }
 
 function readCompareAndSwap(reader: Reader): Operation {
-  let key = NO_BYTES
-  let newValue = NO_BYTES
+  let key: Uint8Array = NO_BYTES
+  let newValue: Uint8Array = NO_BYTES
   let expected: Expectation | undefined
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
@@ -229,16 +231,12 @@ function readCompareAndSwap(reader: Reader): Operation {
 function readPutMany(reader: Reader): Operation {
   const puts: { key: Uint8Array; value: Uint8Array }[] = []
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 0x0a) puts.push(readPut(reader.nested()))
-    else reader.skip(tag)
+    if (tag === 0x0a) {
+      assertRoom(puts.length, 'pairs')
+      puts.push(readPut(reader.nested()))
+    } else reader.skip(tag)
   }
   return { type: 'putMany', puts }
-}
-
-/** Reads a reserved number or truth value; throws a WireError where it asks for something. */
-export function refuseNumber(reader: Reader, what: string): void {
-  if (reader.uint() !== 0)
-    throw new WireError(`the request asks for ${what}, which this version does not know`)
 }
 
 /** Encodes the data of a log entry of kind SESSION. */

@@ -36,7 +36,18 @@ export function optionalUintSize(value: number): number {
 }
 
 /** What a bytes field holds that is not there. */
-export const NO_BYTES: Uint8Array = Buffer.alloc(0)
+export const NO_BYTES: Buffer = Buffer.alloc(0)
+
+/** What a buffer that has to grow has at least. */
+const SMALLEST = 256
+
+/** How many items of one field a message from outside may have: tiny ones take far more memory than bytes. */
+export const MAX_ITEMS = 100_000
+
+/** Throws a WireError unless one more may follow `count` items. `what` names them. */
+export function assertRoom(count: number, what: string): void {
+  if (count >= MAX_ITEMS) throw new WireError(`a message has more than ${MAX_ITEMS} ${what}`)
+}
 
 /** Writes protobuf into a buffer that grows. Zero, empty and false are written too: callers leave out what they mean to. */
 export class Writer {
@@ -63,7 +74,7 @@ export class Writer {
   reserve(more: number): void {
     const needed = this.#position + more
     if (needed <= this.#buffer.length) return
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2))
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#buffer.length * 2, SMALLEST))
     this.#buffer.copy(grown, 0, 0, this.#position)
     this.#buffer = grown
   }
@@ -224,6 +235,13 @@ export class Reader {
     return this.#longUint()
   }
 
+  /** A varint of a field of type uint32 or of an enum. Throws where it does not fit in 32 bits. */
+  uint32(): number {
+    const value = this.uint()
+    if (value > 0xffff_ffff) throw new WireError('a number does not fit in 32 bits')
+    return value
+  }
+
   bool(): boolean {
     return this.uint() !== 0
   }
@@ -239,8 +257,16 @@ export class Reader {
     const length = this.uint()
     const start = this.position
     if (length > this.end - start) throw new WireError('the message ends within a field')
+    if (length === 0) return NO_BYTES
     this.position = start + length
     return this.buffer.subarray(start, this.position)
+  }
+
+  /** What has not been read yet. A view. */
+  rest(): Buffer {
+    const start = this.position
+    this.position = this.end
+    return this.buffer.subarray(start, this.end)
   }
 
   string(): string {

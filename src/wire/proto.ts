@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url'
+import type { MethodDefinition } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import type { PackageDefinition } from '@grpc/proto-loader'
+
+export { connectMethod, exchangeMethod, kvMethods } from './services.ts'
+
+/** The folder `protos` of the package: two levels up from here, from src as from dist. */
+const PROTOS = fileURLToPath(new URL('../../protos', import.meta.url))
+
+const FILES = Object.freeze(['balsa/v1/kv.proto', 'balsa/v1/cluster.proto', 'balsa/v1/raft.proto'])
+
+/** Message StatusRequest of cluster.proto. */
+export type StatusRequest = Readonly<Record<never, never>>
+
+/** Message StatusResponse of cluster.proto. */
+export interface StatusResponse {
+  readonly id: string
+  readonly clusterId: Uint8Array
+  readonly clusterName: string
+  readonly clientAddress: string
+  readonly peerAddress: string
+  /** follower, preCandidate, candidate, leader */
+  readonly role: string
+  readonly term: number
+  /** Empty: not known. */
+  readonly leader: string
+  readonly commitIndex: number
+  readonly lastApplied: number
+  readonly firstIndex: number
+  readonly lastIndex: number
+  readonly revision: number
+  /** "serving", or why not, in words. */
+  readonly health: string
+  readonly stateHash: string
+  readonly pid: number
+  readonly version: string
+  readonly dataDir: string
+  readonly sessions: number
+  readonly clusterTimeMs: number
+  readonly checkpointIndex: number
+  readonly peers: readonly PeerStatus[]
+}
+
+/** Message PeerStatus of cluster.proto. */
+export interface PeerStatus {
+  readonly id: string
+  readonly peerAddress: string
+  readonly clientAddress: string
+  readonly connected: boolean
+  readonly refusal: string
+  readonly progress: string
+  readonly matchIndex: number
+  readonly nextIndex: number
+  readonly inFlightBytes: number
+}
+
+export interface LoadedProtos {
+  /** Of all three files: for reflection, and to make clients of. */
+  readonly packageDefinition: PackageDefinition
+  /** Cluster.Status, which is not hot and has no codec of its own. */
+  readonly statusMethod: MethodDefinition<StatusRequest, StatusResponse>
+}
+
+/**
+ * Reads the .proto files (synchronously: call it once, at the start). Field names are camelCase, missing fields
+ * have their defaults, bytes are Buffers. Numbers are of 53 bits: a larger uint64 loses its last digits here,
+ * so what comes from outside and matters has a codec in unary.ts, frames.ts or message.ts, which refuse it.
+ */
+export function loadProtos(): LoadedProtos {
+  const packageDefinition = loadSync([...FILES], {
+    includeDirs: [PROTOS],
+    keepCase: false,
+    longs: Number,
+    enums: String,
+    bytes: Buffer,
+    defaults: true,
+    oneofs: true,
+  })
+  const cluster = packageDefinition['balsa.v1.Cluster']
+  if (cluster === undefined || !('Status' in cluster)) throw new Error('cluster.proto has no Cluster.Status')
+  const statusMethod = cluster['Status'] as unknown as MethodDefinition<StatusRequest, StatusResponse>
+  return { packageDefinition, statusMethod }
+}

@@ -1,0 +1,77 @@
+import { assertRoom, bytesFieldSize, WireError } from './protobuf.ts'
+import type { Reader, Writer } from './protobuf.ts'
+
+/** How a read is made: confirmed by a majority; from what one node has applied; from the leader's lease. */
+export type Consistency = 'linearizable' | 'stale' | 'lease'
+
+/** A read of several keys (ReadRequest and GetManyRequest of kv.proto, which are the same). */
+export interface ReadRequest {
+  readonly keys: readonly Uint8Array[]
+  readonly consistency: Consistency
+}
+
+/** The wire's numbers: enum Consistency of kv.proto. */
+const CONSISTENCIES: readonly Consistency[] = Object.freeze(['linearizable', 'stale', 'lease'])
+
+/** About how many bytes a read takes, and not less. */
+export function readRequestSize(keys: readonly Uint8Array[]): number {
+  let size = 2
+  for (const key of keys) size += bytesFieldSize(key.length)
+  return size
+}
+
+/** Writes the fields of a read, without a head. */
+export function writeReadRequest(writer: Writer, request: ReadRequest): void {
+  for (const key of request.keys) writer.bytes(1, key)
+  writer.optionalUint(2, CONSISTENCIES.indexOf(request.consistency))
+}
+
+/**
+ * Reads a read up to the reader's end; the keys are views. Throws a WireError for a consistency that this
+ * version does not know, and where the read asks for what is reserved.
+ */
+export function readReadRequest(reader: Reader): ReadRequest {
+  const keys: Uint8Array[] = []
+  let consistency: Consistency = 'linearizable'
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    switch (tag) {
+      case 0x0a:
+        assertRoom(keys.length, 'keys')
+        keys.push(reader.bytes())
+        break
+      case 0x10:
+        consistency = readConsistency(reader)
+        break
+      case 0x18:
+        refuseNumber(reader, 'a past revision')
+        break
+      case 0x22:
+        refuseBytes(reader, 'a read context')
+        break
+      default:
+        reader.skip(tag)
+    }
+  }
+  return { keys, consistency }
+}
+
+function readConsistency(reader: Reader): Consistency {
+  const number = reader.uint()
+  const consistency = CONSISTENCIES[number]
+  if (consistency === undefined) {
+    throw new WireError(`the request asks for the consistency ${number}, which this version does not know`)
+  }
+  return consistency
+}
+
+/** Reads a reserved number or truth value; throws a WireError where it asks for something. */
+export function refuseNumber(reader: Reader, what: string): void {
+  if (reader.uint() !== 0)
+    throw new WireError(`the request asks for ${what}, which this version does not know`)
+}
+
+function refuseBytes(reader: Reader, what: string): void {
+  if (reader.bytes().length > 0) {
+    throw new WireError(`the request has ${what}, which this version does not know`)
+  }
+}
