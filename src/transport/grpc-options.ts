@@ -1,0 +1,43 @@
+import type { ChannelOptions } from '@grpc/grpc-js'
+import { MAX_PEER_FRAME_BYTES } from './peers.ts'
+
+/** What may be under way to a side that does not read yet, in bytes (HTTP/2's own 64 KiB would be a round trip each). */
+const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024
+
+/**
+ * Both ends ask whether the other one lives, so that a dead connection that nobody resets (a paused process,
+ * dropped packets) is found within one and a half election time-outs.
+ */
+function commonOptions(electionMs: number): ChannelOptions {
+  return {
+    'grpc.keepalive_time_ms': Math.ceil(electionMs / 2),
+    'grpc.keepalive_timeout_ms': electionMs,
+    'grpc.max_receive_message_length': MAX_PEER_FRAME_BYTES,
+    'grpc.max_send_message_length': MAX_PEER_FRAME_BYTES,
+    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
+    'grpc.enable_channelz': 0,
+  }
+}
+
+/** Options of the gRPC server that listens on the peer port. `electionMs`: the election time-out, in milliseconds. */
+export function peerServerOptions(electionMs: number): ChannelOptions {
+  return commonOptions(electionMs)
+}
+
+/**
+ * Options of a channel to a peer. A channel lives as long as one stream: the transport makes a new one for each
+ * attempt, because it decides itself when to try again. So gRPC's own back-off never counts.
+ */
+export function peerChannelOptions(electionMs: number): ChannelOptions {
+  return {
+    ...commonOptions(electionMs),
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.initial_reconnect_backoff_ms': Math.min(electionMs, 100),
+    'grpc.min_reconnect_backoff_ms': Math.min(electionMs, 100),
+    'grpc.max_reconnect_backoff_ms': electionMs,
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_http_proxy': 0,
+    'grpc.enable_retries': 0,
+    'grpc.service_config_disable_resolution': 1,
+  }
+}

@@ -1,0 +1,6 @@
+import { grpcLab } from './transport-grpc-lab.ts'
+import { memoryLab } from './transport-memory-lab.ts'
+import { transportConformance } from './transport.ts'
+
+transportConformance('memory', memoryLab)
+transportConformance('gRPC', () => grpcLab())
