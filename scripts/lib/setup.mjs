@@ -204,7 +204,7 @@ async function build(root) {
  * A hash of everything that the build is made from.
  * @param {string} root
  */
-function hashOfSources(root) {
+export function hashOfSources(root) {
   const hash = createHash('sha256')
   for (const source of SOURCES) {
     for (const file of filesBelow(join(root, source))) {

@@ -147,11 +147,12 @@ function isReference(node: ts.Identifier): boolean {
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node
   if (ts.isQualifiedName(parent)) return parent.left === node
   if (ts.isPropertyAssignment(parent)) return parent.initializer === node
-  return !(
+  const isMember =
     ts.isPropertySignature(parent) ||
     ts.isPropertyDeclaration(parent) ||
+    ts.isMethodSignature(parent) ||
     ts.isMethodDeclaration(parent)
-  )
+  return !isMember
 }
 
 /** Uses of time, chance, input and output in the core. */
