@@ -1,0 +1,13 @@
+import { addCluster } from './commands/cluster.ts'
+import { addServe } from './commands/serve.ts'
+import { addShell } from './commands/shell.ts'
+import { STORE_COMMANDS } from './commands/store.ts'
+import type { AddCommand } from './run.ts'
+
+/** Every command of `balsa`. */
+export const COMMANDS: readonly AddCommand[] = Object.freeze([
+  addServe,
+  addCluster,
+  ...STORE_COMMANDS,
+  addShell,
+])
