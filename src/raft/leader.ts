@@ -97,8 +97,9 @@ export class Leader implements RoleBehaviour {
     const progress = this.#progress.get(fetch.to)
     if (progress === undefined || fetch.term !== this.#state.currentTerm) return
     progress.fetching = false
-    if (!progress.paused && progress.nextIndex === fetch.from) {
-      this.#sendAppend(fetch.to, progress, previous, entries)
+    if (progress.nextIndex === fetch.from) {
+      // Where no more may be on its way, this was read to find out what got lost.
+      this.#sendAppend(fetch.to, progress, previous, progress.paused ? [] : entries)
     }
     this.#replicate(fetch.to, progress)
   }
@@ -146,32 +147,38 @@ export class Leader implements RoleBehaviour {
       // brings either nothing or the rejection that starts the repair.
       const previous = this.#state.log.positionAt(progress.nextIndex - 1)
       if (previous !== undefined) this.#sendAppend(reply.from, progress, previous, [])
+      else if (!progress.fetching) this.#fetch(reply.from, progress)
     }
   }
 
   /** Sends a follower what it lacks, as far as its limits allow. A probe is sent even with nothing to bring. */
   #replicate(id: NodeId, progress: Progress): void {
-    const { log, options, currentTerm } = this.#state
+    const { log, options } = this.#state
     while (!progress.paused) {
       const from = progress.nextIndex
       if (progress.state === 'replicate' && from > log.lastIndex) return
       const previous = log.positionAt(from - 1)
       const entries = log.entries(from, log.lastIndex, options.maxAppendBytes)
       if (previous === undefined || entries === undefined) {
-        progress.fetching = true
-        const maxBytes = options.maxAppendBytes
-        this.#state.fetch({
-          purpose: 'replicate',
-          to: id,
-          term: currentTerm,
-          from,
-          upTo: Math.min(log.lastIndex, this.#state.durability.persistedIndex),
-          maxBytes,
-        })
+        this.#fetch(id, progress)
         return
       }
       this.#sendAppend(id, progress, previous, entries)
     }
+  }
+
+  /** Has the next entries for a follower read from disk, and what stands before them. */
+  #fetch(to: NodeId, progress: Progress): void {
+    const { log, durability, currentTerm, options } = this.#state
+    progress.fetching = true
+    this.#state.fetch({
+      purpose: 'replicate',
+      to,
+      term: currentTerm,
+      from: progress.nextIndex,
+      upTo: Math.min(log.lastIndex, durability.persistedIndex),
+      maxBytes: options.maxAppendBytes,
+    })
   }
 
   #sendAppend(to: NodeId, progress: Progress, previous: LogPosition, entries: readonly LogEntry[]): void {

@@ -1,0 +1,167 @@
+import { Random } from '../../../src/raft/random.ts'
+import { Cluster } from './cluster.ts'
+import { command, textOf } from './entries.ts'
+import type { NodeId } from '../../../src/raft/types.ts'
+import type { ModelServer } from './server.ts'
+
+/** What happened in a run, to tell that it was worth running. */
+export interface ChaosCounts {
+  steps: number
+  committed: number
+  acknowledged: number
+  reads: number
+  crashes: number
+  terms: number
+  fetches: number
+}
+
+/**
+ * A cluster to which random things happen, all from one seed: messages are delivered, lost, repeated and
+ * reordered, servers tick, crash and restart, disks are slow and lose what was not persisted, clients write
+ * and read. Every invariant is checked after every step.
+ */
+export class Chaos {
+  readonly cluster: Cluster
+  readonly counts: ChaosCounts
+  readonly #random: Random
+  /** Commands that clients wait for: where they were proposed. */
+  readonly #waiting = new Map<string, NodeId>()
+  #nextId = 1
+
+  constructor(seed: number, size: number) {
+    this.counts = { steps: 0, committed: 0, acknowledged: 0, reads: 0, crashes: 0, terms: 0, fetches: 0 }
+    this.#random = new Random(seed)
+    const small = { maxAppendBytes: 120, maxInFlightBytes: 300, maxInFlightEntries: 6 }
+    this.cluster = new Cluster({
+      size,
+      raft: { ...small, maxTailBytes: 1500, maxApplyBytes: 150, seed },
+      observer: {
+        stepped: (server, _input, output) => {
+          this.counts.reads += output.reads.length
+          this.counts.fetches += output.fetches.length
+          this.counts.terms = Math.max(this.counts.terms, server.view.term)
+        },
+        applied: (server, entry) => {
+          if (this.#waiting.get(textOf(entry)) !== server.id) return
+          this.#waiting.delete(textOf(entry))
+          this.counts.acknowledged++
+          this.cluster.invariants.acknowledged(entry.index)
+        },
+      },
+    })
+    for (const server of this.cluster.servers.values()) {
+      server.auto.persist = server.auto.apply = server.auto.fetch = false
+    }
+  }
+
+  /** Lets `steps` random things happen. */
+  run(steps: number): void {
+    for (let i = 0; i < steps; i++) this.#act()
+    this.counts.steps = this.cluster.invariants.steps
+    this.counts.committed = this.cluster.invariants.committed.length
+  }
+
+  /** Ends all trouble, and lets time pass until everything has come to rest. */
+  recover(): void {
+    this.cluster.heal()
+    for (const server of this.cluster.servers.values()) {
+      if (!server.up) this.cluster.restart(server.id)
+      server.auto.persist = server.auto.apply = server.auto.fetch = true
+      server.settle()
+    }
+    this.cluster.run()
+    this.cluster.pass(200)
+    this.counts.steps = this.cluster.invariants.steps
+    this.counts.committed = this.cluster.invariants.committed.length
+  }
+
+  #act(): void {
+    const { cluster } = this
+    const dice = this.#random.below(1000)
+    const server = this.#anyServer()
+    if (dice < 450) this.#deliver()
+    else if (dice < 470) this.#removeAt(this.#anyMessage())
+    else if (dice < 490) this.#deliver(true)
+    else if (dice < 493) this.#partition()
+    else if (dice < 500) cluster.heal()
+    else if (!server.up) {
+      if (this.#chance(10)) cluster.restart(server.id, this.#chance(50) ? this.#random.below(8) : undefined)
+    } else if (dice < 600) server.tick()
+    else if (dice < 760) this.#disk(server)
+    else if (dice < 840) this.#machine(server)
+    else if (dice < 880) server.answerFetch()
+    else if (dice < 950) this.#write()
+    else if (dice < 990) this.#read()
+    else if (dice < 995) server.checkpoint()
+    else this.#crash(server)
+  }
+
+  #deliver(keep = false): void {
+    const at = this.#anyMessage()
+    const message = this.cluster.pool[at]
+    if (message === undefined) return
+    if (!keep) this.#removeAt(at)
+    this.cluster.hand(message)
+  }
+
+  /** Mostly the oldest message, often enough any other. */
+  #anyMessage(): number {
+    return this.#chance(70) ? 0 : this.#random.below(this.cluster.pool.length)
+  }
+
+  #removeAt(at: number): void {
+    this.cluster.pool.splice(at, 1)
+  }
+
+  #disk(server: ModelServer): void {
+    server.persist(1 + this.#random.below(server.pendingWrites.length))
+  }
+
+  #machine(server: ModelServer): void {
+    server.apply(1 + this.#random.below(server.pendingApply.length))
+  }
+
+  #write(): void {
+    const leader = this.#anyLeader()
+    if (leader === undefined) return
+    const text = `set k${this.#random.below(5)} v${this.#nextId++}`
+    this.#waiting.set(text, leader.id)
+    leader.propose(command(text))
+  }
+
+  /** At a leader (of several, any), or where nobody should be asked. */
+  #read(): void {
+    const server = this.#chance(90) ? this.#anyLeader() : this.#anyServer()
+    if (server?.up) server.step({ type: 'readIndex', id: this.#nextId++ })
+  }
+
+  #crash(server: ModelServer): void {
+    this.counts.crashes++
+    for (const [text, id] of this.#waiting) if (id === server.id) this.#waiting.delete(text)
+    this.cluster.crash(server.id, this.#random.below(server.pendingWrites.length + 1))
+  }
+
+  #partition(): void {
+    const away = this.#anyServer().id
+    if (this.#chance(50)) this.cluster.isolate(away)
+    else this.cluster.cut(away, this.#anyOther(away))
+  }
+
+  #anyServer(): ModelServer {
+    return this.cluster.server(`n${1 + this.#random.below(this.cluster.servers.size)}`)
+  }
+
+  #anyOther(id: NodeId): NodeId {
+    const others = this.cluster.ids.filter((other) => other !== id)
+    return others[this.#random.below(others.length)]!
+  }
+
+  #anyLeader(): ModelServer | undefined {
+    const { leaders } = this.cluster
+    return leaders[this.#random.below(leaders.length)]
+  }
+
+  #chance(percent: number): boolean {
+    return this.#random.below(100) < percent
+  }
+}
