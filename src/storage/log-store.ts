@@ -35,7 +35,8 @@ export interface LogStore {
   append(writes: readonly Write[]): Promise<void>
   /**
    * The entries from `from` to `upTo` (both included), as many as fit in `maxBytes` but at least one, and what
-   * stands before the first. Throws DamagedDataError where one is missing or broken.
+   * stands before the first. Where the log ends before `from` (it was truncated since the caller looked): no
+   * entries, after LOG_START. Throws DamagedDataError where one is missing or broken.
    */
   read(
     from: LogIndex,

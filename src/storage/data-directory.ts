@@ -1,0 +1,135 @@
+import type { Clock } from '../clock.ts'
+import type { LogPosition, NodeId } from '../raft/types.ts'
+import { damaged } from './disk-failure.ts'
+import type { Database, Disk } from './disk.ts'
+import { drawIncarnation, newIdentity, readIdentity, writeIdentity } from './identity.ts'
+import type { Identity, IdentityExpected } from './identity.ts'
+import { LevelLogStore } from './level-log-store.ts'
+import { LevelStateStore } from './level-state-store.ts'
+import { KEYS_END, readState } from './log-records.ts'
+import { rowsOf } from './log-reading.ts'
+import type { LogStore, RecoveredLog } from './log-store.ts'
+import { Mark } from './mark.ts'
+import { PeersFile } from './peers-file.ts'
+import type { StateStore } from './state-store.ts'
+
+const LOG = 'log'
+const FIRST_STATE = 'state-1'
+
+/** All LevelDBs of a process share one background thread: a large write buffer keeps the log's appends off it. */
+const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
+
+export interface DataDirectoryOptions extends IdentityExpected {
+  readonly clock: Clock
+  /** Draws the incarnation at the first start. Default: at random. */
+  readonly drawIncarnation?: () => number
+}
+
+/** A node's data directory, open and held against other processes. */
+export interface DataDirectory {
+  readonly path: string
+  readonly identity: Identity
+  /** Whether this start made the directory. */
+  readonly firstStart: boolean
+  /** Not opened yet: its anchor is the state store's applied index, so the state machine is restored first. */
+  readonly logStore: LogStore
+  /** Open. */
+  readonly stateStore: StateStore
+  /** The incarnation of every peer that this node has ever counted something from. */
+  peerIncarnations(): Map<NodeId, number>
+  /** Resolves when the peer's incarnation is durable. Rejects with DiskError or DiskFullError. */
+  rememberPeer(id: NodeId, incarnation: number): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a node's data directory; the first time, makes it: log, mark and state, then the identity, so that a
+ * directory with an identity is whole and one without has never been used.
+ *
+ * Throws DamagedDataError where something is missing or broken; WrongDirectoryError where the directory is
+ * another node's, another cluster's, of another format version or in use; DiskError and DiskFullError.
+ */
+export async function openDataDirectory(disk: Disk, options: DataDirectoryOptions): Promise<DataDirectory> {
+  const before = await readIdentity(disk, options)
+  const opened: { close(): Promise<void> }[] = []
+  try {
+    const createIfMissing = before === undefined
+    const database = await disk.openDatabase(LOG, { ...LOG_OPTIONS, createIfMissing })
+    opened.push(database)
+    // From here on LevelDB's lock keeps others out; one of them may just have made the directory.
+    const identity = before ?? (await readIdentity(disk, options))
+    if (identity === undefined) await assertUnused(disk, database)
+    const mark = await Mark.open(disk)
+    opened.unshift(mark)
+    const logStore = new LevelLogStore({ database, mark, path: disk.path })
+    if (identity === undefined) await logStore.create(FIRST_STATE)
+    const state = readState(database, disk.path)
+    if (state === undefined) throw damaged(`The log in ${disk.path} has no state record`)
+    const stateStore = new LevelStateStore({
+      disk,
+      name: state.stateDirectory,
+      clock: options.clock,
+      createIfMissing: identity === undefined,
+    })
+    await stateStore.open()
+    opened.unshift(stateStore)
+    if (identity === undefined) await assertEmpty(disk, stateStore)
+    const peers = await (identity === undefined ? PeersFile.create(disk) : PeersFile.open(disk))
+    const own = identity ?? newIdentity(options, (options.drawIncarnation ?? drawIncarnation)())
+    if (identity === undefined) await writeIdentity(disk, own)
+    return {
+      path: disk.path,
+      identity: own,
+      firstStart: identity === undefined,
+      logStore,
+      stateStore,
+      peerIncarnations: () => peers.incarnations(),
+      rememberPeer: (id, incarnation) => peers.remember(id, incarnation),
+      async close() {
+        await peers.close()
+        await stateStore.close()
+        await logStore.close()
+      },
+    }
+  } catch (error) {
+    for (const part of opened) await part.close()
+    throw error
+  }
+}
+
+/** Without an identity the directory must be new, or left by a first start that did not end. */
+async function assertUnused(disk: Disk, database: Database): Promise<void> {
+  const mark = await Mark.read(disk)
+  const state = readState(database, disk.path)
+  const [record] = await rowsOf(database, { lt: KEYS_END }, 1)
+  if (record !== undefined || (state?.batchNumber ?? 0) > 1 || (mark?.batchNumber ?? 0) > 1) {
+    throw damaged(`The identity in ${disk.path} is missing, but the log has been written to`)
+  }
+}
+
+async function assertEmpty(disk: Disk, stateStore: StateStore): Promise<void> {
+  for await (const page of stateStore.scan(new Uint8Array(0))) {
+    if (page.length > 0) throw damaged(`The identity in ${disk.path} is missing, but there is a state`)
+  }
+}
+
+/**
+ * Holds the state machine's checkpoint to the log, which was opened with `state.index` as its anchor: the
+ * checkpoint lags behind the log and never contradicts it. Throws DamagedDataError.
+ */
+export function checkAnchor(state: LogPosition, recovered: RecoveredLog, path: string): void {
+  const { anchor, boundary, last } = recovered
+  const what = `The state in ${path} holds everything up to entry ${state.index}`
+  if (state.index < boundary.index) throw damaged(`${what}, but the log begins after entry ${boundary.index}`)
+  if (anchor === undefined) throw damaged(`${what}, but the log ends with entry ${last.index}`)
+  if (anchor.index !== state.index || anchor.term !== state.term || anchor.checksum !== state.checksum) {
+    throw damaged(
+      `${what} of term ${state.term} (checksum ${hex(state.checksum)}), but in the log entry ${anchor.index} ` +
+        `is of term ${anchor.term} (checksum ${hex(anchor.checksum)})`,
+    )
+  }
+}
+
+function hex(checksum: number): string {
+  return checksum.toString(16).padStart(8, '0')
+}

@@ -1,0 +1,114 @@
+import { Level } from 'level'
+import type { ChainedBatch, Iterator as LevelIterator } from 'level'
+import { openFailure, readFailure, writeFailure } from './disk-failure.ts'
+import type { Database, DatabaseBatch, DatabaseIterator, DatabaseOptions, DatabaseRange } from './disk.ts'
+
+type Bytes = Uint8Array
+type ByteLevel = Level<Bytes, Bytes>
+
+/** About how many bytes one page of an iterator holds. LevelDB's default of 16 KiB costs a turn of the event loop each. */
+const PAGE_BYTES = 256 * 1024
+
+/** A LevelDB database with bytes as keys and values, whose errors are those that stop the node. */
+export class LevelDatabase implements Database {
+  readonly #level: ByteLevel
+  readonly #location: string
+
+  private constructor(level: ByteLevel, location: string) {
+    this.#level = level
+    this.#location = location
+  }
+
+  /** Opens or makes it. Throws as `openFailure` says. LevelDB makes the folder even where it makes no database. */
+  static async open(location: string, options: DatabaseOptions): Promise<LevelDatabase> {
+    const level: ByteLevel = new Level<Bytes, Bytes>(location, { keyEncoding: 'view', valueEncoding: 'view' })
+    try {
+      await level.open({
+        createIfMissing: options.createIfMissing,
+        writeBufferSize: options.writeBufferSize,
+        cacheSize: options.cacheSize,
+      })
+    } catch (error) {
+      throw openFailure(error, location)
+    }
+    return new LevelDatabase(level, location)
+  }
+
+  getSync(key: Bytes): Bytes | undefined {
+    try {
+      return this.#level.getSync(key)
+    } catch (error) {
+      throw readFailure(error, `${this.#location} cannot be read`)
+    }
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    try {
+      return await this.#level.get(key)
+    } catch (error) {
+      throw readFailure(error, `${this.#location} cannot be read`)
+    }
+  }
+
+  batch(): DatabaseBatch {
+    return new LevelBatch(this.#level.batch(), this.#location)
+  }
+
+  iterator(range: DatabaseRange): DatabaseIterator {
+    return new LevelPages(this.#level.iterator({ ...range, highWaterMarkBytes: PAGE_BYTES }), this.#location)
+  }
+
+  async close(): Promise<void> {
+    await this.#level.close()
+  }
+}
+
+class LevelBatch implements DatabaseBatch {
+  readonly #batch: ChainedBatch<ByteLevel, Bytes, Bytes>
+  readonly #location: string
+
+  constructor(batch: ChainedBatch<ByteLevel, Bytes, Bytes>, location: string) {
+    this.#batch = batch
+    this.#location = location
+  }
+
+  put(key: Bytes, value: Bytes): this {
+    this.#batch.put(key, value)
+    return this
+  }
+
+  del(key: Bytes): this {
+    this.#batch.del(key)
+    return this
+  }
+
+  async write(options: { sync: boolean }): Promise<void> {
+    try {
+      await this.#batch.write(options)
+    } catch (error) {
+      throw writeFailure(error, `${this.#location} cannot be written`)
+    }
+  }
+}
+
+class LevelPages implements DatabaseIterator {
+  readonly #iterator: LevelIterator<ByteLevel, Bytes, Bytes>
+  readonly #location: string
+
+  constructor(iterator: LevelIterator<ByteLevel, Bytes, Bytes>, location: string) {
+    this.#iterator = iterator
+    this.#location = location
+  }
+
+  async nextv(count: number): Promise<[Bytes, Bytes][]> {
+    try {
+      return await this.#iterator.nextv(count)
+    } catch (error) {
+      throw readFailure(error, `${this.#location} cannot be read`)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#iterator.close()
+  }
+}

@@ -1,0 +1,55 @@
+import type { StateChange } from '../kv/types.ts'
+import { BrokenInvariantError } from '../errors.ts'
+import type { StateStore } from './state-store.ts'
+
+const PAGE_ROWS = 1000
+
+/** Checkpoints in memory, for tests and for what needs no disk. It remembers over `close` and `open`, not over the process. */
+export class MemoryStateStore implements StateStore {
+  /** By key as latin1, whose order is that of the bytes. */
+  #values = new Map<string, Uint8Array>()
+  #open = false
+
+  async open(): Promise<void> {
+    this.#open = true
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#assertOpen()
+    return this.#values.get(textOf(key))
+  }
+
+  async *scan(prefix: Uint8Array): AsyncIterable<readonly [Uint8Array, Uint8Array][]> {
+    this.#assertOpen()
+    const start = textOf(prefix)
+    const rows = [...this.#values]
+      .filter(([key]) => key.startsWith(start))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+    for (let i = 0; i < rows.length; i += PAGE_ROWS) {
+      yield rows.slice(i, i + PAGE_ROWS).map(([key, value]) => [Buffer.from(key, 'latin1'), value])
+    }
+  }
+
+  async write(changes: Iterable<StateChange>): Promise<void> {
+    this.#assertOpen()
+    // Copied: what the caller does to its buffers afterwards must not reach the store.
+    const next = [...changes].map(([key, value]) => [textOf(key), value && Uint8Array.from(value)] as const)
+    await Promise.resolve()
+    for (const [key, value] of next) {
+      if (value === undefined) this.#values.delete(key)
+      else this.#values.set(key, value)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#open = false
+  }
+
+  #assertOpen(): void {
+    if (!this.#open) throw new BrokenInvariantError('The state store is used before it is open')
+  }
+}
+
+function textOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+}

@@ -1,0 +1,46 @@
+import { BrokenInvariantError } from '../errors.ts'
+import type { HardState, LogEntry, LogPosition, Write } from '../raft/types.ts'
+
+/** What several writes come to: the last hard state, and the entries that stand in the end. */
+export interface MergedWrite {
+  /** Absent: unchanged. */
+  readonly hardState: HardState | undefined
+  /** Consecutive; they replace whatever the log holds from the first one's index on. */
+  readonly entries: readonly LogEntry[]
+}
+
+/**
+ * Merges writes into one: entries that a later write truncates are never written.
+ *
+ * Throws BrokenInvariantError where the writes leave a gap or reach to or below the boundary.
+ *
+ * @param boundary the index before the log's first entry
+ * @param last the log's last index
+ */
+export function mergeWrites(writes: readonly Write[], boundary: number, last: number): MergedWrite {
+  let hardState: HardState | undefined
+  const entries: LogEntry[] = []
+  for (const write of writes) {
+    hardState = write.hardState ?? hardState
+    for (const [position, entry] of write.entries.entries()) {
+      const end = entries.length > 0 ? entries[entries.length - 1]!.index : last
+      // Only the first entry of a write may truncate what came before.
+      const fits = position === 0 ? entry.index > boundary && entry.index <= end + 1 : entry.index === end + 1
+      if (!fits) {
+        throw new BrokenInvariantError(
+          `Entry ${entry.index} is to be written to a log that holds ${boundary + 1} to ${end}`,
+        )
+      }
+      if (entry.index <= end && entries.length > 0) {
+        entries.length = Math.max(0, entry.index - entries[0]!.index)
+      }
+      entries.push(entry)
+    }
+  }
+  return { hardState, entries }
+}
+
+/** The position of an entry. */
+export function positionOf(entry: LogEntry): LogPosition {
+  return { index: entry.index, term: entry.term, checksum: entry.checksum }
+}
