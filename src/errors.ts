@@ -19,6 +19,23 @@ export type ErrorCode =
   | 'DAMAGED'
   | 'ABORTED'
 
+/**
+ * The gRPC status that goes with each code in unary calls, for clients that know nothing of ours. Several codes
+ * share one: the code itself is in the error detail.
+ */
+export const GRPC_STATUS = Object.freeze({
+  UNAVAILABLE: 'UNAVAILABLE',
+  NOT_LEADER: 'FAILED_PRECONDITION',
+  TIMEOUT: 'DEADLINE_EXCEEDED',
+  OUTCOME_UNKNOWN: 'UNKNOWN',
+  INVALID_ARGUMENT: 'INVALID_ARGUMENT',
+  RESOURCE_EXHAUSTED: 'RESOURCE_EXHAUSTED',
+  SESSION_EXPIRED: 'FAILED_PRECONDITION',
+  COMPACTED: 'OUT_OF_RANGE',
+  DAMAGED: 'DATA_LOSS',
+  ABORTED: 'CANCELLED',
+} as const satisfies Record<ErrorCode, string>)
+
 export interface BalsaErrorOptions {
   readonly cause?: unknown
   /** Whether the operation may have happened although it failed. */

@@ -1,0 +1,170 @@
+import { InvalidArgumentError } from '../errors.ts'
+import type { Consistency } from '../wire/read-request.ts'
+import type { Expectation } from '../wire/types.ts'
+
+export type { Consistency }
+
+/** Text is taken as UTF-8. */
+export type Bytes = string | Uint8Array
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Milliseconds until the call ends without an answer; the client's own `timeoutMs` where it is left out. */
+  readonly timeoutMs?: number | undefined
+  /** Ends the call early. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ReadOptions extends CallOptions {
+  /**
+   * `linearizable` (the default): confirmed by a majority. `stale`: what some reachable node has applied,
+   * which works without a leader too.
+   */
+  readonly consistency?: Consistency | undefined
+}
+
+/** What a compare-and-swap expects of the key: a value, the revision of its last change, or that it is not there. */
+export type CasCondition =
+  { readonly value: Bytes } | { readonly modRevision: number } | { readonly absent: true }
+
+/** The limits that the nodes keep to as well, in bytes. */
+export const MAX_KEY_BYTES = 4 * 1024
+export const MAX_VALUE_BYTES = 1024 * 1024
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+
+/** What a request takes on the wire beside keys and values, and each key or pair of it: never less. */
+const REQUEST_OVERHEAD = 64
+const ITEM_OVERHEAD = 16
+
+/** setTimeout's own limit. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1
+
+/** The key as bytes of its own: what the caller does to an array afterwards changes no retry. */
+export function keyBytes(key: Bytes): Uint8Array {
+  const bytes = copyBytes(key, 'a key')
+  if (bytes.length === 0) throw new InvalidArgumentError('a key has at least one byte')
+  if (bytes.length > MAX_KEY_BYTES) {
+    throw new InvalidArgumentError(`a key has at most ${MAX_KEY_BYTES} bytes, this one has ${bytes.length}`)
+  }
+  return bytes
+}
+
+export function valueBytes(value: Bytes): Uint8Array {
+  const bytes = copyBytes(value, 'a value')
+  if (bytes.length > MAX_VALUE_BYTES) {
+    throw new InvalidArgumentError(
+      `a value has at most ${MAX_VALUE_BYTES} bytes, this one has ${bytes.length}`,
+    )
+  }
+  return bytes
+}
+
+/** The keys of a read. */
+export function readKeys(keys: readonly Bytes[]): Uint8Array[] {
+  if (!Array.isArray(keys)) throw new InvalidArgumentError('the keys must be an array')
+  const read = keys.map((key: Bytes) => keyBytes(key))
+  checkRequestSize(read.reduce((sum, key) => sum + key.length + ITEM_OVERHEAD, 0))
+  return read
+}
+
+/** The pairs of a putMany: at least one, and no key twice. */
+export function putPairs(
+  pairs: readonly (readonly [Bytes, Bytes])[],
+): { key: Uint8Array; value: Uint8Array }[] {
+  if (!Array.isArray(pairs) || pairs.length === 0) {
+    throw new InvalidArgumentError('putMany takes an array of at least one [key, value]')
+  }
+  const seen = new Set<string>()
+  let size = 0
+  const puts = (pairs as readonly (readonly [Bytes, Bytes])[]).map((pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new InvalidArgumentError('putMany takes pairs of [key, value]')
+    }
+    const key = keyBytes(pair[0])
+    const value = valueBytes(pair[1])
+    const text = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+    if (seen.has(text)) {
+      throw new InvalidArgumentError(`putMany has the key ${JSON.stringify(text)} twice`)
+    }
+    seen.add(text)
+    size += key.length + value.length + ITEM_OVERHEAD
+    return { key, value }
+  })
+  checkRequestSize(size)
+  return puts
+}
+
+/** The condition of a compare-and-swap: exactly one of the three. */
+export function casExpectation(condition: CasCondition): Expectation {
+  const given: unknown = condition
+  if (typeof given !== 'object' || given === null) {
+    throw new InvalidArgumentError('cas takes a condition: { value }, { modRevision } or { absent: true }')
+  }
+  const { value, modRevision, absent } = given as { value?: Bytes; modRevision?: number; absent?: unknown }
+  const count = [value, modRevision, absent].filter((part) => part !== undefined).length
+  if (count !== 1) {
+    throw new InvalidArgumentError(
+      'cas takes exactly one condition: { value }, { modRevision } or { absent: true }',
+    )
+  }
+  if (value !== undefined) return { type: 'value', value: valueBytes(value) }
+  if (modRevision !== undefined) {
+    if (!Number.isSafeInteger(modRevision) || modRevision < 1) {
+      throw new InvalidArgumentError(`modRevision must be a whole number from 1, not ${String(modRevision)}`)
+    }
+    return { type: 'modRevision', modRevision }
+  }
+  if (absent !== true) throw new InvalidArgumentError('absent can only be true')
+  return { type: 'absent' }
+}
+
+/** A time-out in milliseconds. */
+export function checkTimeout(timeoutMs: number): number {
+  if (typeof timeoutMs !== 'number' || !(timeoutMs > 0) || timeoutMs > MAX_TIMEOUT_MS) {
+    throw new InvalidArgumentError(
+      `timeoutMs must be a number of milliseconds above 0 and at most ${MAX_TIMEOUT_MS}, not ${String(timeoutMs)}`,
+    )
+  }
+  return timeoutMs
+}
+
+export function checkConsistency(consistency: Consistency): Consistency {
+  if (consistency !== 'linearizable' && consistency !== 'stale' && consistency !== 'lease') {
+    throw new InvalidArgumentError(
+      `consistency must be 'linearizable', 'stale' or 'lease', not ${String(consistency)}`,
+    )
+  }
+  return consistency
+}
+
+const ENDPOINT = /^(?:\[[0-9a-fA-F:.%]+\]|[^\s/:[\]]+):(\d{1,5})$/
+
+/** The endpoints, each host:port, without repetitions. */
+export function checkEndpoints(endpoints: readonly string[]): readonly string[] {
+  if (!Array.isArray(endpoints) || endpoints.length === 0) {
+    throw new InvalidArgumentError('endpoints must be an array of at least one host:port')
+  }
+  for (const endpoint of endpoints as readonly unknown[]) {
+    const port = typeof endpoint === 'string' ? Number(ENDPOINT.exec(endpoint)?.[1] ?? 0) : 0
+    if (port < 1 || port > 65_535) {
+      throw new InvalidArgumentError(`an endpoint must be host:port, not ${JSON.stringify(endpoint)}`)
+    }
+  }
+  return Object.freeze([...new Set(endpoints as readonly string[])])
+}
+
+function copyBytes(input: Bytes, what: string): Uint8Array {
+  if (typeof input === 'string') return Buffer.from(input, 'utf8')
+  if (input instanceof Uint8Array) return Buffer.from(input)
+  throw new InvalidArgumentError(`${what} must be a string or a Uint8Array, not ${describe(input)}`)
+}
+
+function describe(input: unknown): string {
+  return input === null ? 'null' : typeof input
+}
+
+function checkRequestSize(size: number): void {
+  if (size + REQUEST_OVERHEAD > MAX_REQUEST_BYTES) {
+    throw new InvalidArgumentError(`a request has at most ${MAX_REQUEST_BYTES} bytes, this one has ${size}`)
+  }
+}

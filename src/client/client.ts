@@ -1,0 +1,213 @@
+import { AbortedError, type BalsaError } from '../errors.ts'
+import type { ReadResult } from '../wire/result.ts'
+import type { CommandResult, Operation } from '../wire/types.ts'
+import {
+  type Bytes,
+  type CallOptions,
+  casExpectation,
+  type CasCondition,
+  checkConsistency,
+  checkEndpoints,
+  checkTimeout,
+  keyBytes,
+  putPairs,
+  readKeys,
+  type ReadOptions,
+  valueBytes,
+} from './arguments.ts'
+import type { CallBody } from './call.ts'
+import type { Runtime } from './connector.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Entry } from './entry.ts'
+import { systemRuntime } from './grpc-connector.ts'
+import { type ClusterStatus, clusterStatus } from './status.ts'
+
+export interface ClientOptions {
+  /** Nodes of the cluster, each host:port. One that can be reached is enough; all of them are better. */
+  readonly endpoints: readonly string[]
+  /** Milliseconds until a call ends that has no answer, unless the call says otherwise. Default: 5000. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface CasResult {
+  readonly succeeded: boolean
+  /** The store's revision after it. */
+  readonly revision: number
+  /** Where it did not succeed: what was there; left out where there was no such key. */
+  readonly current?: Entry
+}
+
+const DEFAULT_TIMEOUT_MS = 5000
+
+/** How long a node is waited for when its status is asked for, at most, in milliseconds. */
+const STATUS_TIMEOUT_MS = 2000
+
+/** What a request takes beside its keys and values, about, in bytes. */
+const REQUEST_BYTES = 48
+
+/**
+ * A client of a Balsa cluster. It finds the leader and follows it; it tries again by itself, within each call's
+ * deadline, when a node or a connection is lost, and the nodes apply a write that was sent again only once.
+ *
+ * Every method throws nothing and rejects with a `BalsaError`: `outcomeUnknown` tells whether the operation may
+ * have happened although it failed. Calls of one client that overlap have no order among them.
+ */
+export class BalsaClient {
+  readonly #endpoints: readonly string[]
+  readonly #timeoutMs: number
+  readonly #runtime: Runtime
+  readonly #dispatcher: Dispatcher
+
+  /**
+   * Connects to nothing yet: the first call does.
+   *
+   * @param runtime what reaches the nodes, and time and chance; for simulations.
+   * @throws InvalidArgumentError
+   */
+  constructor(options: ClientOptions, runtime: Runtime = systemRuntime()) {
+    this.#endpoints = checkEndpoints(options.endpoints)
+    this.#timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    this.#runtime = runtime
+    this.#dispatcher = new Dispatcher(this.#endpoints, runtime)
+  }
+
+  /** Sets a key. Resolves to the revision of this put once a majority has it on disk. */
+  put(key: Bytes, value: Bytes, options?: CallOptions): Promise<{ revision: number }> {
+    return new Promise((resolve, reject) => {
+      const operation: Operation = { type: 'put', key: keyBytes(key), value: valueBytes(value) }
+      const complete = ({ revision }: CommandResult): void => resolve({ revision })
+      this.#submit({ type: 'write', operation, complete }, options, reject)
+    })
+  }
+
+  /** Sets several keys, all or none, under one revision. No key may stand in it twice. */
+  putMany(pairs: readonly (readonly [Bytes, Bytes])[], options?: CallOptions): Promise<{ revision: number }> {
+    return new Promise((resolve, reject) => {
+      const operation: Operation = { type: 'putMany', puts: putPairs(pairs) }
+      const complete = ({ revision }: CommandResult): void => resolve({ revision })
+      this.#submit({ type: 'write', operation, complete }, options, reject)
+    })
+  }
+
+  /** Deletes a key. `deleted` is false where there was none; the revision is the store's afterwards. */
+  delete(key: Bytes, options?: CallOptions): Promise<{ deleted: boolean; revision: number }> {
+    return new Promise((resolve, reject) => {
+      const operation: Operation = { type: 'delete', key: keyBytes(key) }
+      const complete = (result: CommandResult): void =>
+        resolve({ deleted: result.succeeded, revision: result.revision })
+      this.#submit({ type: 'write', operation, complete }, options, reject)
+    })
+  }
+
+  /**
+   * Sets a key to `newValue` if the condition holds at that moment: the key has this value, was last changed at
+   * this revision, or is absent. A condition that does not hold is an answer, not an error.
+   */
+  cas(key: Bytes, condition: CasCondition, newValue: Bytes, options?: CallOptions): Promise<CasResult> {
+    return new Promise((resolve, reject) => {
+      const operation: Operation = {
+        type: 'cas',
+        key: keyBytes(key),
+        expected: casExpectation(condition),
+        newValue: valueBytes(newValue),
+      }
+      const complete = ({ succeeded, revision, current }: CommandResult): void =>
+        resolve(
+          current === undefined
+            ? { succeeded, revision }
+            : { succeeded, revision, current: new Entry(current) },
+        )
+      this.#submit({ type: 'write', operation, complete }, options, reject)
+    })
+  }
+
+  /** The key's present; undefined where there is no such key. */
+  get(key: Bytes, options?: ReadOptions): Promise<Entry | undefined> {
+    return new Promise((resolve, reject) => {
+      const complete = ({ entries: [found] }: ReadResult): void => resolve(found && new Entry(found))
+      this.#read([keyBytes(key)], options, complete, reject)
+    })
+  }
+
+  /** The present of several keys, in their order, all of one revision. */
+  getMany(keys: readonly Bytes[], options?: ReadOptions): Promise<(Entry | undefined)[]> {
+    return new Promise((resolve, reject) => {
+      this.#read(readKeys(keys), options, (found) => resolve(toEntries(found)), reject)
+    })
+  }
+
+  /** As `getMany`, with the store's revision that the answer shows. */
+  read(
+    keys: readonly Bytes[],
+    options?: ReadOptions,
+  ): Promise<{ revision: number; entries: (Entry | undefined)[] }> {
+    return new Promise((resolve, reject) => {
+      const complete = (found: ReadResult): void =>
+        resolve({ revision: found.revision, entries: toEntries(found) })
+      this.#read(readKeys(keys), options, complete, reject)
+    })
+  }
+
+  /**
+   * Asks all nodes what they know of themselves: the endpoints, and whom these know. A node that does not answer
+   * within two seconds (or `timeoutMs`) is listed as unreachable.
+   */
+  async status(options: { readonly timeoutMs?: number | undefined } = {}): Promise<ClusterStatus> {
+    if (this.#dispatcher.closed) throw new AbortedError('the client is closed')
+    const timeoutMs = checkTimeout(options.timeoutMs ?? Math.min(this.#timeoutMs, STATUS_TIMEOUT_MS))
+    return clusterStatus(this.#runtime.connector, this.#endpoints, timeoutMs)
+  }
+
+  /**
+   * Closes the client. Calls that are under way fail: writes that were sent with OUTCOME_UNKNOWN, everything else
+   * with ABORTED. Idempotent; takes half a second at most.
+   */
+  close(): Promise<void> {
+    return this.#dispatcher.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #read(
+    keys: Uint8Array[],
+    options: ReadOptions | undefined,
+    complete: (result: ReadResult) => void,
+    reject: (error: BalsaError) => void,
+  ): void {
+    const consistency = checkConsistency(options?.consistency ?? 'linearizable')
+    this.#submit({ type: 'read', keys, consistency, complete }, options, reject)
+  }
+
+  #submit(body: CallBody, options: CallOptions | undefined, reject: (error: BalsaError) => void): void {
+    const timeoutMs = options?.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
+    this.#dispatcher.submit(body, requestBytes(body), timeoutMs, options?.signal, reject)
+  }
+}
+
+function toEntries({ entries }: ReadResult): (Entry | undefined)[] {
+  return entries.map((found) => found && new Entry(found))
+}
+
+/** About how many bytes the request takes. */
+function requestBytes(body: CallBody): number {
+  let size = REQUEST_BYTES
+  if (body.type === 'read') {
+    for (const key of body.keys) size += key.length + REQUEST_BYTES
+    return size
+  }
+  const { operation } = body
+  switch (operation.type) {
+    case 'put':
+      return size + operation.key.length + operation.value.length
+    case 'delete':
+      return size + operation.key.length
+    case 'cas':
+      if (operation.expected.type === 'value') size += operation.expected.value.length
+      return size + operation.key.length + operation.newValue.length
+    case 'putMany':
+      for (const put of operation.puts) size += put.key.length + put.value.length + REQUEST_BYTES
+      return size
+  }
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.ts'
+import type { LeaderHint } from '../errors.ts'
+
+/** Where to connect next, and whether to ask that node to pass everything on to the leader. */
+export interface Target {
+  readonly endpoint: string
+  readonly forward: boolean
+}
+
+interface Suspicion {
+  until: number
+  strikes: number
+}
+
+/** For how long a node that fell silent is passed over at first, and at most; and one whose connection broke. */
+const SILENT_MS = 1000
+const MAX_SILENT_MS = 8000
+const BROKEN_MS = 200
+
+/** The endpoints, which node answered behind which, and which of them are better left alone for a moment. */
+export class Directory {
+  readonly endpoints: readonly string[]
+  readonly #clock: Clock
+  readonly #idOf = new Map<string, string>()
+  readonly #endpointOf = new Map<string, string>()
+  /** By endpoint, and by node id where it is known. */
+  readonly #suspicions = new Map<string, Suspicion>()
+  #start: number
+
+  /** @param random in [0, 1): spreads clients over the endpoints. */
+  constructor(endpoints: readonly string[], clock: Clock, random: () => number) {
+    this.endpoints = endpoints
+    this.#clock = clock
+    this.#start = Math.floor(random() * endpoints.length)
+  }
+
+  /** The node behind one of the endpoints, once it has said who it is. */
+  idOf(endpoint: string): string | undefined {
+    return this.#idOf.get(endpoint)
+  }
+
+  /** A node said who it is. What was held against it is forgotten. */
+  met(endpoint: string, id: string): void {
+    this.#suspicions.delete(endpoint)
+    this.#suspicions.delete(id)
+    if (!this.endpoints.includes(endpoint)) return
+    const before = this.#idOf.get(endpoint)
+    if (before !== undefined && this.#endpointOf.get(before) === endpoint) this.#endpointOf.delete(before)
+    this.#idOf.set(endpoint, id)
+    this.#endpointOf.set(id, endpoint)
+  }
+
+  /** A node took what was sent and answered nothing. */
+  fellSilent(endpoint: string, id: string | undefined): void {
+    for (const name of id === undefined ? [endpoint] : [endpoint, id]) {
+      const strikes = this.#suspicions.get(name)?.strikes ?? 0
+      const wait = Math.min(SILENT_MS * 2 ** strikes, MAX_SILENT_MS)
+      this.#suspicions.set(name, { until: this.#clock.now() + wait, strikes: strikes + 1 })
+    }
+  }
+
+  /** The connection to a node that served broke: others will name it as leader for a little while yet. */
+  broke(endpoint: string, id: string | undefined): void {
+    for (const name of id === undefined ? [endpoint] : [endpoint, id]) {
+      if (this.#suspicions.has(name)) continue
+      this.#suspicions.set(name, { until: this.#clock.now() + BROKEN_MS, strikes: 0 })
+    }
+  }
+
+  isSuspect(name: string): boolean {
+    return this.#clock.now() < (this.#suspicions.get(name)?.until ?? 0)
+  }
+
+  /** All endpoints, each round from another one on; without the suspects, unless there is nobody else. */
+  round(): Target[] {
+    const start = this.#start++ % this.endpoints.length
+    const all = [...this.endpoints.slice(start), ...this.endpoints.slice(0, start)]
+    const good = all.filter((endpoint) => !this.isSuspect(endpoint))
+    return (good.length > 0 ? good : all).map((endpoint) => ({ endpoint, forward: false }))
+  }
+
+  /** The ways to a leader: the endpoint of our own that is known under its id, then the address that it advertises. */
+  waysTo(leader: LeaderHint): Target[] {
+    if (this.isSuspect(leader.id)) return []
+    const own = this.#endpointOf.get(leader.id)
+    const ways = own === undefined ? [] : [own]
+    if (leader.clientAddress !== '' && leader.clientAddress !== own) ways.push(leader.clientAddress)
+    return ways
+      .filter((endpoint) => !this.isSuspect(endpoint))
+      .map((endpoint) => ({ endpoint, forward: false }))
+  }
+}

@@ -1,0 +1,408 @@
+import type { Clock, Timer } from '../../src/clock.ts'
+import { BalsaClient, type ClientOptions } from '../../src/client/client.ts'
+import type { Connection, ConnectionHandlers, Connector } from '../../src/client/connector.ts'
+import type { LeaderHint } from '../../src/errors.ts'
+import { decodeCommand } from '../../src/wire/command.ts'
+import type { ErrorDetail } from '../../src/wire/error-detail.ts'
+import {
+  type ClientHello,
+  type ClientRequest,
+  decodeClientFrame,
+  encodeServerHello,
+  ServerFrameWriter,
+  type ServerResponseBody,
+} from '../../src/wire/frames.ts'
+import type { StatusResponse } from '../../src/wire/proto.ts'
+import type { Command, CommandResult, KeyEntry } from '../../src/wire/types.ts'
+
+/** A clock that stands still until it is told to go on. */
+export class ManualClock implements Clock {
+  #now = 0
+  #timers: { at: number; order: number; run: () => void }[] = []
+  #soon: (() => void)[] = []
+  #order = 0
+
+  now(): number {
+    return this.#now
+  }
+
+  after(milliseconds: number, run: () => void): Timer {
+    const timer = { at: this.#now + milliseconds, order: this.#order++, run }
+    this.#timers.push(timer)
+    return { cancel: () => (this.#timers = this.#timers.filter((other) => other !== timer)) }
+  }
+
+  soon(run: () => void): void {
+    this.#soon.push(run)
+  }
+
+  get timerCount(): number {
+    return this.#timers.length
+  }
+
+  /** Runs what is to run now, and the promises that come of it. */
+  async settle(): Promise<void> {
+    do {
+      const due = this.#soon
+      this.#soon = []
+      for (const run of due) run()
+      await new Promise((resolve) => setImmediate(resolve))
+    } while (this.#soon.length > 0)
+  }
+
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.#now + milliseconds
+    await this.settle()
+    for (;;) {
+      this.#timers.sort((one, other) => one.at - other.at || one.order - other.order)
+      const next = this.#timers[0]
+      if (next === undefined || next.at > end) break
+      this.#timers.shift()
+      this.#now = Math.max(this.#now, next.at)
+      next.run()
+      await this.settle()
+    }
+    this.#now = end
+  }
+}
+
+/** What all nodes of the fake cluster apply to: keys, sessions, and how often each write was applied. */
+export class FakeStore {
+  revision = 0
+  readonly entries = new Map<string, KeyEntry>()
+  readonly sessions = new Map<number, Map<number, CommandResult>>()
+  /** `session/sequence` of each command that was applied. */
+  readonly applied: string[] = []
+  #lastSession = 100
+
+  run(request: ClientRequest): ServerResponseBody {
+    const { body } = request
+    switch (body.type) {
+      case 'openSession': {
+        this.sessions.set(++this.#lastSession, new Map())
+        return result({ session: this.#lastSession })
+      }
+      case 'closeSession':
+        this.sessions.delete(body.session)
+        return result({})
+      case 'read':
+        return {
+          type: 'read',
+          revision: this.revision,
+          entries: body.keys.map((key) => this.entries.get(Buffer.from(key).toString('latin1'))),
+        }
+      case 'command':
+        return this.#apply(decodeCommand(body.command))
+    }
+  }
+
+  #apply({ session, sequence, firstUnacked, operation }: Command): ServerResponseBody {
+    const answers = this.sessions.get(session)
+    if (answers === undefined) return error('SESSION_EXPIRED', { notExecuted: true })
+    for (const answered of answers.keys()) if (answered < firstUnacked) answers.delete(answered)
+    const before = answers.get(sequence)
+    if (before !== undefined) return { type: 'result', result: before }
+    this.applied.push(`${session}/${sequence}`)
+    this.revision++
+    if (operation.type === 'put') {
+      const key = Buffer.from(operation.key).toString('latin1')
+      const old = this.entries.get(key)
+      this.entries.set(key, {
+        key: operation.key,
+        value: operation.value,
+        createRevision: old?.createRevision ?? this.revision,
+        modRevision: this.revision,
+        version: (old?.version ?? 0) + 1,
+        lease: 0,
+      })
+    }
+    const answer = result({ revision: this.revision, succeeded: true })
+    answers.set(sequence, answer.result)
+    return answer
+  }
+}
+
+export function result(part: Partial<CommandResult>): { type: 'result'; result: CommandResult } {
+  return {
+    type: 'result',
+    result: { revision: 0, succeeded: false, current: undefined, session: 0, ...part },
+  }
+}
+
+export function error(
+  code: ErrorDetail['code'],
+  part: Partial<ErrorDetail> = {},
+): { type: 'error'; error: ErrorDetail } {
+  return {
+    type: 'error',
+    error: { code, message: `fake ${code}`, notExecuted: false, leader: undefined, ...part },
+  }
+}
+
+/** A node's side of one stream. */
+class FakeConnection implements Connection {
+  unsentBytes = 0
+  hello: ClientHello | undefined
+  readonly #node: FakeNode
+  readonly handlers: ConnectionHandlers
+  #open = true
+
+  constructor(node: FakeNode, handlers: ConnectionHandlers) {
+    this.#node = node
+    this.handlers = handlers
+  }
+
+  get open(): boolean {
+    return this.#open
+  }
+
+  send(frame: Uint8Array): void {
+    // The bytes on the wire are the sender's no longer.
+    const bytes = Buffer.from(frame)
+    this.#node.clock.after(1, () => {
+      if (this.#open) this.#node.receive(this, bytes)
+    })
+  }
+
+  deliver(frame: Uint8Array): void {
+    this.#node.clock.after(1, () => {
+      if (this.#open) this.handlers.frame(frame)
+    })
+  }
+
+  close(): void {
+    this.#open = false
+  }
+
+  fail(why: string): void {
+    if (!this.#open) return
+    this.#open = false
+    this.handlers.closed(new Error(why))
+  }
+}
+
+/** What a node does with a request: answers, or (undefined) does not for now. */
+export type Handler = (request: ClientRequest) => ServerResponseBody | undefined
+
+/** A node whose every word the test decides. By default it serves as it says in its hello. */
+export class FakeNode {
+  readonly clock: ManualClock
+  readonly endpoint: string
+  readonly id: string
+  readonly store: FakeStore
+  up = true
+  /** Takes everything and says nothing, like a process that was stopped. */
+  silent = false
+  clusterId = Buffer.from('cluster')
+  leader: LeaderHint | undefined
+  handler: Handler
+  connects = 0
+  readonly hellos: ClientHello[] = []
+  /** The requests that came, one array for each frame. */
+  readonly frames: ClientRequest[][] = []
+  #connections: FakeConnection[] = []
+
+  constructor(clock: ManualClock, endpoint: string, id: string, store: FakeStore) {
+    this.clock = clock
+    this.endpoint = endpoint
+    this.id = id
+    this.store = store
+    this.handler = (request) => this.serve(request)
+  }
+
+  get requests(): ClientRequest[] {
+    return this.frames.flat()
+  }
+
+  get commands(): Command[] {
+    return commandsOf(this.requests)
+  }
+
+  get openStreams(): number {
+    return this.#connections.filter((connection) => connection.open).length
+  }
+
+  /** The default: a leader serves, a follower serves stale reads and redirects, or refuses. */
+  serve(request: ClientRequest): ServerResponseBody {
+    const stale = request.body.type === 'read' && request.body.consistency === 'stale'
+    if (stale || this.leader?.id === this.id) return this.store.run(request)
+    if (this.leader === undefined) return error('UNAVAILABLE', { notExecuted: true, message: 'no leader' })
+    return error('NOT_LEADER', { notExecuted: true, leader: this.leader })
+  }
+
+  accept(handlers: ConnectionHandlers): Connection {
+    this.connects++
+    const connection = new FakeConnection(this, handlers)
+    if (this.up) this.#connections.push(connection)
+    else this.clock.after(1, () => connection.fail(`${this.endpoint} refused the connection`))
+    return connection
+  }
+
+  receive(connection: FakeConnection, bytes: Uint8Array): void {
+    if (!this.up) return
+    const { hello, requests } = decodeClientFrame(bytes)
+    if (hello !== undefined) {
+      connection.hello = hello
+      this.hellos.push(hello)
+      if (this.silent) return
+      const { clusterId, id: nodeId, leader } = this
+      connection.deliver(encodeServerHello({ protocol: 1, clusterId, nodeId, leader }))
+      return
+    }
+    this.frames.push(requests)
+    if (this.silent) return
+    const answers: [number, ServerResponseBody][] = []
+    for (const request of requests) {
+      // A stream that is passed on is served as the leader would.
+      const answer =
+        connection.hello?.forward && this.handler === this.defaultHandler
+          ? this.store.run(request)
+          : this.handler(request)
+      if (answer !== undefined) answers.push([request.id, answer])
+    }
+    if (answers.length > 0) connection.deliver(encodeAnswers(answers))
+  }
+
+  readonly defaultHandler: Handler = (request) => this.serve(request)
+
+  /** Sends answers on every open stream. */
+  answer(...answers: [number, ServerResponseBody][]): void {
+    for (const connection of this.#connections)
+      if (connection.open) connection.deliver(encodeAnswers(answers))
+  }
+
+  /** Sends bytes as they are. */
+  babble(bytes: Uint8Array): void {
+    for (const connection of this.#connections) if (connection.open) connection.deliver(bytes)
+  }
+
+  /** Breaks all streams; the node stays reachable. */
+  breakStreams(why = 'the connection was reset'): void {
+    for (const connection of this.#connections) connection.fail(why)
+    this.#connections = []
+  }
+
+  /** As kill -9 does. */
+  kill(): void {
+    this.up = false
+    this.breakStreams()
+  }
+}
+
+export function encodeAnswers(answers: readonly [number, ServerResponseBody][]): Uint8Array {
+  const writer = new ServerFrameWriter()
+  for (const [id, body] of answers) {
+    if (body.type === 'result') writer.result(id, body.result)
+    else if (body.type === 'read') writer.read(id, body.revision, body.entries)
+    else writer.error(id, body.error)
+  }
+  return writer.take()
+}
+
+export function commandsOf(requests: readonly ClientRequest[]): Command[] {
+  const commands: Command[] = []
+  for (const { body } of requests) if (body.type === 'command') commands.push(decodeCommand(body.command))
+  return commands
+}
+
+/** Three nodes n1, n2, n3 at a:1, b:1, c:1, the first of which leads, and whatever else a test adds. */
+export class FakeCluster implements Connector {
+  readonly clock = new ManualClock()
+  readonly store = new FakeStore()
+  readonly nodes = new Map<string, FakeNode>()
+  readonly n1: FakeNode
+  readonly n2: FakeNode
+  readonly n3: FakeNode
+  readonly statuses = new Map<string, Partial<StatusResponse>>()
+  /** Endpoints in the order in which they were dialled, and when. */
+  readonly dials: { endpoint: string; at: number }[] = []
+
+  constructor() {
+    this.n1 = this.add('a:1', 'n1')
+    this.n2 = this.add('b:1', 'n2')
+    this.n3 = this.add('c:1', 'n3')
+    this.elect(this.n1, 1)
+  }
+
+  add(endpoint: string, id: string): FakeNode {
+    const node = new FakeNode(this.clock, endpoint, id, this.store)
+    node.handler = node.defaultHandler
+    this.nodes.set(endpoint, node)
+    return node
+  }
+
+  /** All nodes know from now on who leads; `clientAddress` is what the leader advertises. */
+  elect(leader: FakeNode | undefined, term: number, clientAddress = leader?.endpoint ?? ''): void {
+    const hint = leader === undefined ? undefined : { id: leader.id, clientAddress, term }
+    for (const node of this.nodes.values()) node.leader = hint
+  }
+
+  client(options: Partial<ClientOptions> = {}, random: () => number = () => 0): BalsaClient {
+    return new BalsaClient(
+      { endpoints: ['a:1', 'b:1', 'c:1'], ...options },
+      { connector: this, clock: this.clock, random },
+    )
+  }
+
+  connect(endpoint: string, handlers: ConnectionHandlers): Connection {
+    this.dials.push({ endpoint, at: this.clock.now() })
+    const node = this.nodes.get(endpoint)
+    if (node !== undefined) return node.accept(handlers)
+    this.clock.after(1, () => handlers.closed(new Error(`${endpoint} cannot be reached`)))
+    return { unsentBytes: 0, send: () => {}, close: () => {} }
+  }
+
+  async status(endpoint: string): Promise<StatusResponse> {
+    const status = this.statuses.get(endpoint)
+    if (status === undefined) throw new Error(`${endpoint} cannot be reached`)
+    return { ...EMPTY_STATUS, ...status }
+  }
+}
+
+const EMPTY_STATUS: StatusResponse = {
+  id: '',
+  clusterId: Buffer.alloc(0),
+  clusterName: 'c',
+  clientAddress: '',
+  peerAddress: '',
+  role: 'follower',
+  term: 1,
+  leader: '',
+  commitIndex: 0,
+  lastApplied: 0,
+  firstIndex: 1,
+  lastIndex: 0,
+  revision: 0,
+  health: 'serving',
+  stateHash: '',
+  pid: 1,
+  version: '0.1.0',
+  dataDir: '',
+  sessions: 0,
+  clusterTimeMs: 0,
+  checkpointIndex: 0,
+  peers: [],
+}
+
+/** What became of a promise, readable at once. */
+export class Outcome<T> {
+  value: T | undefined
+  error: Error | undefined
+  settled = false
+  times = 0
+
+  constructor(promise: Promise<T>) {
+    promise.then(
+      (value) => {
+        this.value = value
+        this.settled = true
+        this.times++
+      },
+      (reason: unknown) => {
+        this.error = reason as Error
+        this.settled = true
+        this.times++
+      },
+    )
+  }
+}
