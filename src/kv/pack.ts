@@ -1,0 +1,88 @@
+import { Reader } from '../wire/protobuf.ts'
+import type { Change } from './history.ts'
+import { bufferOf, damaged, keyNumber, openRecord } from './layout.ts'
+import { nameOf, StoredRecord } from './record.ts'
+
+/** A pack of history as it is read from the store; `encodePack` in history.ts has its format. */
+export class Pack {
+  readonly firstRevision: number
+  readonly lastRevision: number
+  readonly #storeKey: Uint8Array
+  readonly #record: Buffer
+  /** Where each change begins, sorted by key and revision. */
+  readonly #byKey: Buffer
+
+  /**
+   * Checks the pack and finds its index. Its changes are decoded when they are asked for.
+   *
+   * @throws DamagedDataError where it is not what was written under this key.
+   */
+  constructor(storeKey: Uint8Array, record: Uint8Array) {
+    this.#storeKey = storeKey
+    this.#record = bufferOf(record)
+    const reader = openRecord(storeKey, record)
+    let first = 0
+    let last = 0
+    let byKey: Buffer | undefined
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 0x08) first = reader.uint()
+      else if (tag === 0x10) last = reader.uint()
+      else if (tag === 0x22) byKey = reader.bytes()
+      else reader.skip(tag)
+    }
+    if (byKey === undefined || first !== keyNumber(storeKey))
+      throw damaged(storeKey, 'it is no pack of history')
+    this.firstRevision = first
+    this.lastRevision = last
+    this.#byKey = byKey
+  }
+
+  /** How many changes it holds. */
+  get size(): number {
+    return this.#byKey.length / 4
+  }
+
+  /** Its changes in the order in which they were made. */
+  *changes(): Iterable<Change> {
+    const offsets = Array.from({ length: this.size }, (_, i) => this.#byKey.readUInt32LE(4 * i))
+    for (const offset of offsets.sort((a, b) => a - b)) yield this.#changeAt(offset)
+  }
+
+  /**
+   * The key's first change after `revision`, undefined where the pack has none. What it replaced is what the
+   * key was at `revision`, where no earlier pack has a change of it after that.
+   */
+  firstChangeAfter(key: Uint8Array, revision: number): Change | undefined {
+    let low = 0
+    let high = this.size
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const { record } = this.#changeAt(this.#byKey.readUInt32LE(4 * middle))
+      const order = Buffer.compare(record.key, key)
+      if (order < 0 || (order === 0 && record.modRevision <= revision)) low = middle + 1
+      else high = middle
+    }
+    if (low === this.size) return undefined
+    const found = this.#changeAt(this.#byKey.readUInt32LE(4 * low))
+    return Buffer.compare(found.record.key, key) === 0 ? found : undefined
+  }
+
+  #changeAt(offset: number): Change {
+    const reader = new Reader(this.#record, offset).nested()
+    let key: Buffer | undefined
+    let record: Buffer | undefined
+    let previous: Buffer | undefined
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 0x0a) key = reader.bytes()
+      else if (tag === 0x12) record = reader.bytes()
+      else if (tag === 0x1a) previous = reader.bytes()
+      else reader.skip(tag)
+    }
+    if (key === undefined || record === undefined) throw damaged(this.#storeKey, 'it has half a change')
+    const name = nameOf(key)
+    return {
+      record: StoredRecord.decode(name, key, record),
+      previous: previous === undefined ? undefined : StoredRecord.decode(name, key, previous),
+    }
+  }
+}

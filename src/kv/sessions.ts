@@ -1,0 +1,204 @@
+import { numberedKey, Prefix, prefixBytes } from './layout.ts'
+import type { KvLimits } from './limits.ts'
+import { type Answer, answerBytes, decodeSession, encodeSession, Session } from './session.ts'
+import { SetHash } from './set-hash.ts'
+import type { Command, CommandRefusal, StateChange, StateReader } from './types.ts'
+
+/** What becomes of a command that names a session. */
+export type Admission =
+  | { readonly outcome: 'apply'; readonly session: Session }
+  | { readonly outcome: 'duplicate'; readonly answer: Answer }
+  | { readonly outcome: 'refuse'; readonly refusal: CommandRefusal }
+
+/** About what a session takes in a checkpoint beside its answers. */
+const SESSION_BYTES = 64
+
+/**
+ * All sessions, and with them exactly-once (§6.3): a command that a client repeats gets the answer that its
+ * first try got, and is not applied again. An answer is kept from the client's `firstUnacked` on. Where it
+ * cannot be known any more whether a command was applied, it is refused and never applied a second time.
+ */
+export class Sessions {
+  readonly #limits: KvLimits
+  readonly #hash = new SetHash()
+  /** By id, and in the order of ids: each is opened under a higher one. */
+  readonly #sessions = new Map<number, Session>()
+  /** Ids of those that have changed, opened or gone since the last checkpoint was frozen. */
+  #dirty = new Set<number>()
+  /** What the checkpoint that is being written has still to take; encoded where it has changed since. */
+  #frozen = new Map<number, Session | StateChange>()
+  #bytes = 0
+
+  constructor(limits: KvLimits) {
+    this.#limits = limits
+  }
+
+  /** Reads all sessions of the store. Throws a DamagedDataError where one is not what was written. */
+  static async restore(reader: StateReader, limits: KvLimits): Promise<Sessions> {
+    const sessions = new Sessions(limits)
+    for await (const page of reader.scan(prefixBytes(Prefix.Session))) {
+      for (const [storeKey, record] of page) sessions.#add(decodeSession(storeKey, record))
+    }
+    return sessions
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  /** The set hash over all sessions and answers. */
+  get hash(): bigint {
+    return this.#hash.value
+  }
+
+  /** About how many bytes the next checkpoint will write of them. */
+  get dirtyBytes(): number {
+    return this.#dirty.size * SESSION_BYTES
+  }
+
+  /**
+   * Opens a session under `id`. Where there are as many as may be, the one goes that was active least recently,
+   * of several the oldest.
+   */
+  open(id: number, ttlMs: number, clusterTimeMs: number): void {
+    const { maxSessions, defaultSessionTtlMs, minSessionTtlMs, maxSessionTtlMs } = this.#limits
+    if (this.#sessions.size >= maxSessions) this.#remove(this.#leastRecentlyActive())
+    const wanted = ttlMs === 0 ? defaultSessionTtlMs : ttlMs
+    const session = new Session(
+      id,
+      Math.min(Math.max(wanted, minSessionTtlMs), maxSessionTtlMs),
+      clusterTimeMs,
+    )
+    this.#dirty.add(id)
+    this.#add(session)
+  }
+
+  /** Closes a session. Returns whether there was one. */
+  close(id: number): boolean {
+    const session = this.#sessions.get(id)
+    if (session !== undefined) this.#remove(session)
+    return session !== undefined
+  }
+
+  /** Closes the sessions that have been idle for longer than they may, in the order of their ids. */
+  expire(clusterTimeMs: number): void {
+    for (const session of this.#sessions.values()) {
+      if (clusterTimeMs - session.lastActiveMs > session.ttlMs) this.#remove(session)
+    }
+  }
+
+  /**
+   * Decides what becomes of a command of a session, and takes note of what the client has acknowledged. Of a
+   * command that is to be applied, the answer must be handed to `keep`.
+   */
+  admit(command: Command, clusterTimeMs: number): Admission {
+    const { sequence, firstUnacked } = command
+    const session = this.#sessions.get(command.session)
+    if (session === undefined) return refuse('SESSION_EXPIRED', unknownSession(command.session))
+    if (sequence < 1 || firstUnacked > sequence) {
+      return refuse(
+        'INVALID_ARGUMENT',
+        `in a session, a write has a sequence number from 1 on that is not below firstUnacked; ` +
+          `this one has ${sequence}, with ${firstUnacked}`,
+      )
+    }
+    this.#note(session, firstUnacked, clusterTimeMs)
+    if (sequence < session.firstUnacked) {
+      return refuse(
+        'SESSION_EXPIRED',
+        `session ${session.id} has acknowledged all below ${session.firstUnacked}: ` +
+          `what write ${sequence} did is not known any more`,
+      )
+    }
+    const answer = session.answer(sequence)
+    if (answer !== undefined) return { outcome: 'duplicate', answer }
+    const full = this.#full(session)
+    if (full !== undefined) return refuse('RESOURCE_EXHAUSTED', full)
+    return { outcome: 'apply', session }
+  }
+
+  /** Keeps the answer to a command that was admitted and applied. */
+  keep(session: Session, answer: Answer): void {
+    session.keep(answer)
+    session.addAnswerTo(this.#hash, answer)
+    this.#bytes += answerBytes(answer)
+  }
+
+  #full(session: Session): string | undefined {
+    const { maxAnswersPerSession, maxAnswerBytesPerSession, maxAnswerBytes } = this.#limits
+    if (session.answerCount >= maxAnswersPerSession)
+      return `session ${session.id} has ${session.answerCount} writes that are not acknowledged`
+    if (session.bytes >= maxAnswerBytesPerSession)
+      return `session ${session.id} has ${session.bytes} bytes of answers that are not acknowledged`
+    if (this.#bytes >= maxAnswerBytes)
+      return `all sessions have ${this.#bytes} bytes of answers that are not acknowledged`
+    return undefined
+  }
+
+  #note(session: Session, firstUnacked: number, clusterTimeMs: number): void {
+    this.#touch(session)
+    session.subtractFrom(this.#hash)
+    session.lastActiveMs = clusterTimeMs
+    for (const answer of session.acknowledge(firstUnacked)) {
+      session.subtractAnswerFrom(this.#hash, answer)
+      this.#bytes -= answerBytes(answer)
+    }
+    session.addTo(this.#hash)
+  }
+
+  /** A session is about to change: the checkpoint that is being written must have it as it is now. */
+  #touch(session: Session): void {
+    this.#dirty.add(session.id)
+    if (this.#frozen.get(session.id) === session) this.#frozen.set(session.id, encodeSession(session))
+  }
+
+  #add(session: Session): void {
+    this.#sessions.set(session.id, session)
+    session.addTo(this.#hash)
+    for (const answer of session.answers()) session.addAnswerTo(this.#hash, answer)
+    this.#bytes += session.bytes
+  }
+
+  #remove(session: Session): void {
+    this.#touch(session)
+    this.#sessions.delete(session.id)
+    session.subtractFrom(this.#hash)
+    for (const answer of session.answers()) session.subtractAnswerFrom(this.#hash, answer)
+    this.#bytes -= session.bytes
+  }
+
+  #leastRecentlyActive(): Session {
+    const [first, ...rest] = this.#sessions.values()
+    return rest.reduce((least, one) => (one.lastActiveMs < least.lastActiveMs ? one : least), first!)
+  }
+
+  /**
+   * The sessions that have changed since the last call, each as it is at this moment, and the keys of those that
+   * are gone. May be iterated once, while others change.
+   */
+  freeze(): Iterable<StateChange> {
+    const frozen = new Map<number, Session | StateChange>()
+    for (const id of this.#dirty) {
+      frozen.set(id, this.#sessions.get(id) ?? [numberedKey(Prefix.Session, id), undefined])
+    }
+    this.#dirty = new Set()
+    this.#frozen = frozen
+    return takeAll(frozen)
+  }
+}
+
+function* takeAll(frozen: Map<number, Session | StateChange>): Iterable<StateChange> {
+  for (const [id, taken] of frozen) {
+    frozen.delete(id)
+    yield taken instanceof Session ? encodeSession(taken) : taken
+  }
+}
+
+function refuse(refused: CommandRefusal['refused'], message: string): Admission {
+  return { outcome: 'refuse', refusal: { refused, message } }
+}
+
+/** The words for a session that is not there. */
+export function unknownSession(id: number): string {
+  return `session ${id} is not known: it was closed, has expired, or was never opened`
+}
