@@ -1,5 +1,5 @@
 import { assert } from './assert.ts'
-import { LOG_START } from './types.ts'
+import { EntryKind, LOG_START } from './types.ts'
 import type { LogEntry, LogIndex, LogPosition, Proposal, SealEntries, Term } from './types.ts'
 
 /** What a node knows of its log when it starts. */
@@ -23,6 +23,14 @@ export const EMPTY_LOG: InitialLog = Object.freeze({
 
 /** Roughly what an entry costs in memory beyond its bytes. */
 const ENTRY_OVERHEAD = 200
+
+/** Stands in the slots of entries that were let go, so that nothing keeps their bytes. */
+const EVICTED: LogEntry = Object.freeze({
+  ...LOG_START,
+  kind: EntryKind.NoOp,
+  data: new Uint8Array(0),
+  encoded: new Uint8Array(0),
+})
 
 /**
  * The log (§3.5) as the algorithm sees it. Of old entries it keeps only which term they are of; the newest
@@ -146,7 +154,7 @@ export class RaftLog {
       if (oldest.index > upTo) break
       this.#tailBytes -= sizeOf(oldest)
       this.#tailPrevious = { index: oldest.index, term: oldest.term, checksum: oldest.checksum }
-      this.#head++
+      this.#tail[this.#head++] = EVICTED
     }
     if (this.#head > 1024 && this.#head > this.#tail.length / 2) {
       this.#tail = this.#tail.slice(this.#head)

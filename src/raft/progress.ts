@@ -102,8 +102,9 @@ export class Progress {
    * an old answer, about which there is nothing to do.
    */
   rejected(prevLogIndex: LogIndex, hint: LogIndex): boolean {
+    // What it once held it still holds: even a probe that asks there gets no such answer but an old one.
     const stale =
-      this.#state === 'replicate' ? prevLogIndex <= this.#matchIndex : prevLogIndex !== this.#nextIndex - 1
+      prevLogIndex <= this.#matchIndex || (this.#state === 'probe' && prevLogIndex !== this.#nextIndex - 1)
     if (stale) return false
     this.#state = 'probe'
     this.#probing = false

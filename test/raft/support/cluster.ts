@@ -81,9 +81,9 @@ export class Cluster {
     }
     for (const id of ids) {
       const server = new ModelServer(raftOptions(id, ids, raft), observed)
-      const { log = [], term = log.at(-1) ?? 0, votedFor } = found[id] ?? {}
-      server.disk.hardState = { currentTerm: term, votedFor }
-      server.disk.entries = entriesOfTerms(log)
+      const { log, term, votedFor }: Found = found[id] ?? {}
+      server.disk.hardState = { currentTerm: term ?? log?.at(-1) ?? 0, votedFor }
+      server.disk.entries = entriesOfTerms(log ?? [])
       servers.set(id, server)
       this.invariants.started(server.start())
     }
