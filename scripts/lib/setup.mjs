@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { takeLock } from './lock.mjs'
@@ -19,7 +19,7 @@ const SOURCES = ['src', 'protos', 'tsconfig.json', 'tsconfig.build.json', 'packa
  * @returns {Promise<boolean>} whether all is in place; if not, it has said why
  */
 export async function setUp(root, options = {}) {
-  if (!options.rebuild && !installProblem(root) && !buildProblem(root)) return true
+  if (!options.rebuild && !installProblem(root) && isFinished(root) && !buildProblem(root)) return true
   const cache = join(root, '.cache')
   mkdirSync(cache, { recursive: true })
   const release = await takeLock(join(cache, 'setup.lock'), {
@@ -29,7 +29,7 @@ export async function setUp(root, options = {}) {
     removeLeftovers(root)
     const missing = installProblem(root)
     if (missing && !(await timed(`npm ci (${missing})`, () => install(root)))) return false
-    rememberPlatform(root)
+    finishInstall(root)
     const stale = options.rebuild ? 'asked for' : buildProblem(root)
     return !stale || (await timed(`building (${stale})`, () => build(root)))
   } finally {
@@ -124,10 +124,29 @@ function platformFile(root) {
 }
 
 /** @param {string} root */
-function rememberPlatform(root) {
-  if (readText(platformFile(root)) === thisPlatform()) return
+function commandFile(root) {
+  return join(root, 'node_modules', '.bin', 'balsa')
+}
+
+/**
+ * Whether an installation, perhaps one by hand, has had what `finishInstall` adds.
+ * @param {string} root
+ */
+function isFinished(root) {
+  const command = lstatSync(commandFile(root), { throwIfNoEntry: false })
+  return command !== undefined && readText(platformFile(root)) === thisPlatform()
+}
+
+/**
+ * Notes for which platform the packages are, and makes `npx balsa` mean this clone: npm links the commands of
+ * dependencies only, and `npx` would keep a copy of its own or look for a package of that name elsewhere.
+ * @param {string} root
+ */
+function finishInstall(root) {
   mkdirSync(join(root, 'node_modules', '.cache'), { recursive: true })
   writeFileSync(platformFile(root), thisPlatform())
+  rmSync(commandFile(root), { force: true })
+  symlinkSync(join('..', '..', 'dist', 'cli', 'main.js'), commandFile(root))
 }
 
 /** @param {string} root */
