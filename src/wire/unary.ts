@@ -21,9 +21,9 @@ import type { Command, Expectation, KeyEntry, Operation } from './types.ts'
  * service calls `decode` itself (its methods carry bytes, see services.ts) and answers INVALID_ARGUMENT.
  */
 export interface Codec<T> {
-  encode(value: T): Buffer
+  readonly encode: (value: T) => Buffer
   /** Throws a WireError. Keys and values are views of `bytes`. */
-  decode(bytes: Uint8Array): T
+  readonly decode: (bytes: Uint8Array) => T
 }
 
 /** A command with one kind of operation. */
@@ -51,7 +51,7 @@ function codec<T>(
   read: (reader: Reader) => T,
 ): Codec<T> {
   return Object.freeze({
-    encode(value: T) {
+    encode: (value: T) => {
       const writer = new Writer(size(value))
       write(writer, value)
       return writer.finish()
