@@ -1,0 +1,67 @@
+import type { Clock } from '../clock.ts'
+import type { StateMachine } from '../kv/types.ts'
+import type { LogIndex } from '../raft/types.ts'
+import type { StateStore } from '../storage/state-store.ts'
+
+export interface CheckpointSettings {
+  /** How long what is applied may wait for its checkpoint, in milliseconds. */
+  readonly checkpointIntervalMs: number
+  /** How many bytes of it. */
+  readonly checkpointBytes: number
+}
+
+/**
+ * Writes the state machine's changes to the state store behind the clients' backs: every second or every few
+ * MiB, frozen at the end of an apply, as one synced batch. Between checkpoints the log alone holds them.
+ */
+export class Checkpointer {
+  readonly #machine: StateMachine
+  readonly #store: StateStore
+  readonly #clock: Clock
+  readonly #settings: CheckpointSettings
+  #writing: Promise<void> | undefined
+  #lastAt: number
+  #index: LogIndex
+
+  constructor(machine: StateMachine, store: StateStore, clock: Clock, settings: CheckpointSettings) {
+    this.#machine = machine
+    this.#store = store
+    this.#clock = clock
+    this.#settings = settings
+    this.#lastAt = clock.now()
+    this.#index = machine.applied.index
+  }
+
+  /** The state store holds everything up to here. */
+  get index(): LogIndex {
+    return this.#index
+  }
+
+  /** Begins a checkpoint if one is due. Resolves when it is written; rejects as the store does. */
+  async writeIfDue(): Promise<void> {
+    const due =
+      this.#machine.unwrittenBytes >= this.#settings.checkpointBytes ||
+      this.#clock.now() - this.#lastAt >= this.#settings.checkpointIntervalMs
+    if (due && this.#writing === undefined) await this.#write()
+  }
+
+  /** Writes what there is, for a clean stop: the next start has nothing to replay. */
+  async flush(): Promise<void> {
+    await this.#writing
+    await this.#write()
+  }
+
+  async #write(): Promise<void> {
+    this.#lastAt = this.#clock.now()
+    const checkpoint = this.#machine.freeze()
+    if (checkpoint === undefined) return
+    this.#writing = this.#store.write(checkpoint.changes)
+    try {
+      await this.#writing
+    } finally {
+      this.#writing = undefined
+    }
+    this.#machine.checkpointWritten()
+    this.#index = checkpoint.upTo.index
+  }
+}

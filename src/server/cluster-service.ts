@@ -1,0 +1,71 @@
+import type { handleUnaryCall } from '@grpc/grpc-js'
+import type { PeerStatus, StatusRequest, StatusResponse } from '../wire/proto.ts'
+import type { NodeConfig } from './config.ts'
+import type { Replica, ReplicaView } from './replica.ts'
+
+/** What the service tells of its node beside what the replica knows. */
+export interface NodeDescription {
+  readonly config: NodeConfig
+  readonly clusterId: Uint8Array
+  readonly clientAddress: string
+  readonly peerAddress: string
+  readonly version: string
+  readonly pid: number
+}
+
+/** `Cluster.Status`: what this node knows of itself and of its peers. Never forwarded. */
+export function statusHandler(
+  replica: Replica,
+  description: NodeDescription,
+): handleUnaryCall<StatusRequest, StatusResponse> {
+  return (_call, callback) => callback(null, statusOf(replica.view(), description))
+}
+
+function statusOf(view: ReplicaView, description: NodeDescription): StatusResponse {
+  const { config, clusterId, clientAddress, peerAddress, version, pid } = description
+  return {
+    id: view.id,
+    clusterId,
+    clusterName: config.clusterName,
+    clientAddress,
+    peerAddress,
+    role: view.role,
+    term: view.term,
+    leader: view.leader ?? '',
+    commitIndex: view.commitIndex,
+    lastApplied: view.lastApplied,
+    firstIndex: view.firstIndex,
+    lastIndex: view.lastIndex,
+    revision: view.revision,
+    health: healthOf(view),
+    stateHash: view.stateHash,
+    pid,
+    version,
+    dataDir: config.dataDir,
+    sessions: view.sessions,
+    clusterTimeMs: view.clusterTimeMs,
+    checkpointIndex: view.checkpointIndex,
+    peers: view.peers.map((peer) => peerStatus(peer, view, config)),
+  }
+}
+
+function peerStatus(peer: ReplicaView['peers'][number], view: ReplicaView, config: NodeConfig): PeerStatus {
+  const progress = view.followers.find(({ id }) => id === peer.id)
+  return {
+    ...peer,
+    peerAddress: config.peers.get(peer.id) ?? '',
+    progress: progress?.state ?? '',
+    matchIndex: progress?.matchIndex ?? 0,
+    nextIndex: progress?.nextIndex ?? 0,
+    inFlightBytes: progress?.inFlightBytes ?? 0,
+  }
+}
+
+/** "serving", or why this node cannot serve, in words. */
+function healthOf({ leader, peers }: ReplicaView): string {
+  if (leader !== undefined) return 'serving'
+  const refused = peers.find(({ refusal }) => refusal !== '')
+  if (refused !== undefined) return `no leader is known; ${refused.id}: ${refused.refusal}`
+  const connected = peers.filter((peer) => peer.connected).length
+  return `no leader is known; ${connected} of ${peers.length} peers are connected`
+}

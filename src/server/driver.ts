@@ -1,0 +1,366 @@
+import type { Clock, Timer } from '../clock.ts'
+import { BrokenInvariantError, StopError } from '../errors.ts'
+import { EntryKind } from '../raft/types.ts'
+import type { Fetch, Input, LogEntry, Message, RoleStatus, Write } from '../raft/types.ts'
+import type { RaftNode } from '../raft/node.ts'
+import type { StateMachine } from '../kv/types.ts'
+import type { LogStore } from '../storage/log-store.ts'
+import type { Transport } from '../transport/transport.ts'
+import { encodeTimeStamp } from '../wire/command.ts'
+import type { Checkpointer } from './checkpointer.ts'
+import type { ReadCall, WriteCall } from './calls.ts'
+import { ClusterTime } from './cluster-time.ts'
+import { Proposals } from './proposals.ts'
+import type { ProposalLimits } from './proposals.ts'
+import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
+import type { LeaderLookup } from './refusals.ts'
+
+export interface DriverSettings extends ProposalLimits {
+  /** The length of the core's unit of time, in milliseconds. */
+  readonly tickMs: number
+  /** Proposals are refused while more than this waits for its checkpoint. */
+  readonly maxUnwrittenBytes: number
+}
+
+export interface DriverParts {
+  readonly raft: RaftNode
+  readonly log: LogStore
+  readonly machine: StateMachine
+  readonly checkpointer: Checkpointer
+  readonly transport: Transport
+  readonly clock: Clock
+  /** Where the leader is, for redirects. */
+  readonly leaderLookup: LeaderLookup
+}
+
+export interface DriverEvents {
+  /** Role, term or leader changed. */
+  changed(status: RoleStatus): void
+  /** The node cannot go on: it has stopped taking part, and its process must end. Called once. */
+  failed(error: StopError): void
+}
+
+/**
+ * Turns what the core wants into I/O and what happens into the core's inputs. One function runs the cycle:
+ * drain every waiting input → step each → send what may go at once → write once → send the rest → apply →
+ * answer. What arrives while a write is on its way goes into the next one: that is the group commit.
+ */
+export class Driver {
+  readonly #parts: DriverParts
+  readonly #settings: DriverSettings
+  readonly #events: DriverEvents
+  readonly #clusterTime: ClusterTime
+  readonly #proposals: Proposals
+
+  #status: RoleStatus
+  #inbox: Input[] = []
+  #reads: ReadCall[] = []
+  /** Reads under way, by the id of their `readIndex` input. */
+  readonly #readRounds = new Map<number, readonly ReadCall[]>()
+  #lastReadId = 0
+
+  #outbox: Message[] = []
+  /** Not yet on their way to the disk, and the messages that promise them. */
+  #writes: Write[] = []
+  #promises: Message[] = []
+  /** Promises of the write that is on its way; undefined: none is. */
+  #underWay: Message[] | undefined
+  #lastWrite = Promise.resolve()
+  /** Committed, handed out by the core, and not applied yet. */
+  #toApply: readonly LogEntry[] = []
+
+  /** Something was proposed since the last time stamp. */
+  #busy = false
+  /** This node leads, and the term's first commit is applied. */
+  #timeKnown = false
+
+  #scheduled = false
+  #stopped = false
+  #tick: Timer | undefined
+
+  constructor(parts: DriverParts, settings: DriverSettings, events: DriverEvents) {
+    this.#parts = parts
+    this.#settings = settings
+    this.#events = events
+    this.#clusterTime = new ClusterTime(parts.clock)
+    this.#proposals = new Proposals(settings)
+    const { role, term, leader } = parts.raft.view()
+    this.#status = { role, term, leader }
+  }
+
+  get status(): RoleStatus {
+    return this.#status
+  }
+
+  /** How many writes wait for their turn or their commit. */
+  get waitingProposals(): number {
+    return this.#proposals.waiting
+  }
+
+  /** Begins to count time. */
+  start(): void {
+    this.#scheduleTick()
+  }
+
+  /** Ends, and answers whatever waits. Resolves when no write is on its way any more. */
+  async stop(): Promise<void> {
+    this.#end()
+    await this.#lastWrite
+  }
+
+  #end(): void {
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#tick?.cancel()
+    const refusal = this.#notLeader('this node is stopping')
+    this.#proposals.failAll(refusal, leadershipLost('this node stopped'))
+    this.#refuseAllReads(refusal)
+  }
+
+  /** Messages from other nodes, in the order in which they came. */
+  receive(messages: readonly Message[]): void {
+    for (const message of messages) this.#inbox.push({ type: 'message', message })
+    this.#wake()
+  }
+
+  /** Wants an entry appended. The call is answered when it is applied, or at once where that cannot be. */
+  write(call: WriteCall): void {
+    if (this.#stopped || this.#status.role !== 'leader') {
+      call.fail(this.#notLeader())
+    } else if (this.#proposals.full || this.#stateTooFarAhead()) {
+      call.fail(tooBusy())
+    } else {
+      this.#proposals.add(call)
+      this.#busy = true
+      this.#wake()
+    }
+  }
+
+  /** Wants a linearizable read. The call is served once a majority has confirmed that this node leads. */
+  read(call: ReadCall): void {
+    if (this.#stopped || this.#status.role !== 'leader') {
+      call.fail(this.#notLeader())
+      return
+    }
+    this.#reads.push(call)
+    this.#wake()
+  }
+
+  /** A read of what this node has applied, which may be behind: served at once, whoever leads. */
+  readApplied(call: ReadCall): void {
+    try {
+      call.serve(this.#parts.machine)
+    } catch (error) {
+      call.fail(this.#notLeader('this node cannot read its state'))
+      this.#fail(error)
+    }
+  }
+
+  // ---- the cycle ----
+
+  #wake(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    this.#parts.clock.soon(this.#cycle)
+  }
+
+  readonly #cycle = (): void => {
+    this.#scheduled = false
+    if (this.#stopped) return
+    try {
+      this.#stepInbox()
+      this.#propose()
+      this.#beginReads()
+      this.#send()
+      this.#writeDown()
+      this.#applyCommitted()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #stepInbox(): void {
+    const inputs = this.#inbox
+    this.#inbox = []
+    for (const input of inputs) this.#step(input)
+  }
+
+  /** While a write is on its way, proposals gather for the next one. */
+  #propose(): void {
+    if (this.#underWay !== undefined || this.#proposals.queued.length === 0) return
+    this.#step({ type: 'propose', proposals: this.#proposals.queued })
+  }
+
+  #beginReads(): void {
+    if (this.#reads.length === 0) return
+    const id = ++this.#lastReadId
+    this.#readRounds.set(id, this.#reads)
+    this.#reads = []
+    this.#step({ type: 'readIndex', id })
+  }
+
+  #send(): void {
+    if (this.#outbox.length === 0) return
+    const messages = this.#outbox
+    this.#outbox = []
+    this.#parts.transport.send(messages)
+  }
+
+  /** One write at a time: everything handed out since the last one, in one synced batch. */
+  #writeDown(): void {
+    if (this.#underWay !== undefined || this.#writes.length === 0) return
+    const writes = this.#writes
+    this.#underWay = this.#promises
+    this.#writes = []
+    this.#promises = []
+    this.#lastWrite = this.#parts.log.append(writes).then(
+      () => this.#written(writes.at(-1)!.id),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #written(writeId: number): void {
+    if (this.#stopped) return
+    this.#outbox.push(...this.#underWay!)
+    this.#underWay = undefined
+    this.#inbox.push({ type: 'persisted', writeId })
+    this.#cycle()
+  }
+
+  // ---- one step ----
+
+  #step(input: Input): void {
+    const output = this.#parts.raft.step(input)
+    if (output.status !== undefined) this.#statusChanged(output.status)
+    if (output.proposed !== undefined) this.#proposals.placed(output.proposed.first)
+    if (output.messages.length > 0) this.#outbox.push(...output.messages)
+    if (output.write !== undefined) this.#writes.push(output.write)
+    if (output.messagesAfterWrite.length > 0) this.#promise(output.messagesAfterWrite)
+    for (const fetch of output.fetches) this.#fetch(fetch)
+    for (const id of output.reads) this.#serveReads(id)
+    for (const id of output.refusedReads) this.#refuseReads(id)
+    this.#toApply = output.apply.length > 0 ? output.apply : this.#toApply
+  }
+
+  /** A promise waits for the newest write that was handed out; if all are on disk, for nothing. */
+  #promise(messages: readonly Message[]): void {
+    if (this.#writes.length > 0) this.#promises.push(...messages)
+    else if (this.#underWay !== undefined) this.#underWay.push(...messages)
+    else this.#outbox.push(...messages)
+  }
+
+  #fetch(fetch: Fetch): void {
+    this.#parts.log.read(fetch.from, fetch.upTo, fetch.maxBytes).then(
+      ({ previous, entries }) => {
+        this.#inbox.push({ type: 'fetched', fetch, previous, entries })
+        this.#wake()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  // ---- apply and answer ----
+
+  /** What one step handed out; the core hands out the next piece when this one is applied. */
+  #applyCommitted(): void {
+    const entries = this.#toApply
+    if (entries.length === 0) return
+    this.#toApply = []
+    for (const entry of entries) this.#proposals.applied(entry, this.#parts.machine.apply(entry))
+    const last = entries.at(-1)!
+    if (this.#status.role === 'leader' && !this.#timeKnown && last.term === this.#status.term) {
+      this.#timeKnown = true
+      this.#clusterTime.begin(this.#parts.machine.clusterTimeMs)
+    }
+    this.#step({ type: 'applied', upTo: last.index })
+    // A long replay leaves room for everything else between its pieces.
+    if (this.#toApply.length > 0 || this.#outbox.length > 0) this.#wake()
+  }
+
+  #serveReads(id: number): void {
+    for (const call of this.#takeRound(id)) call.serve(this.#parts.machine)
+  }
+
+  #refuseReads(id: number): void {
+    const refusal = this.#notLeader()
+    for (const call of this.#takeRound(id)) call.fail(refusal)
+  }
+
+  #takeRound(id: number): readonly ReadCall[] {
+    const calls = this.#readRounds.get(id)!
+    this.#readRounds.delete(id)
+    return calls
+  }
+
+  #refuseAllReads(refusal: ReturnType<typeof notLeader>): void {
+    for (const calls of [this.#reads, ...this.#readRounds.values()])
+      for (const call of calls) call.fail(refusal)
+    this.#reads = []
+    this.#readRounds.clear()
+  }
+
+  // ---- time ----
+
+  #scheduleTick(): void {
+    this.#tick = this.#parts.clock.after(this.#settings.tickMs, () => {
+      this.#scheduleTick()
+      this.#inbox.push({ type: 'tick' })
+      this.#stampTime()
+      this.#parts.checkpointer.writeIfDue().catch((error: unknown) => this.#fail(error))
+      this.#cycle()
+    })
+  }
+
+  #stampTime(): void {
+    if (!this.#timeKnown) return
+    const stamp = this.#clusterTime.due(this.#busy)
+    if (stamp === undefined) return
+    this.#proposals.add(new TimeStampCall(stamp))
+    this.#busy = false
+  }
+
+  // ---- changes ----
+
+  #statusChanged(status: RoleStatus): void {
+    const led = this.#status.role === 'leader'
+    this.#status = status
+    if (led) {
+      this.#timeKnown = false
+      this.#proposals.failAll(this.#notLeader(), leadershipLost('this node no longer leads'))
+    }
+    this.#events.changed(status)
+  }
+
+  #notLeader(reason?: string): ReturnType<typeof notLeader> {
+    return notLeader(this.#status, this.#parts.leaderLookup, reason)
+  }
+
+  #stateTooFarAhead(): boolean {
+    return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes
+  }
+
+  /** Whatever it was: nothing more is sent, written or answered as if it had worked. */
+  #fail(error: unknown): void {
+    if (this.#stopped) return
+    this.#end()
+    this.#events.failed(
+      error instanceof StopError
+        ? error
+        : new BrokenInvariantError(error instanceof Error ? error.message : String(error), { cause: error }),
+    )
+  }
+}
+
+/** The leader's own proposal: nobody waits for its answer. */
+class TimeStampCall implements WriteCall {
+  readonly kind = EntryKind.Time
+  readonly data: Uint8Array
+
+  constructor(stampMs: number) {
+    this.data = encodeTimeStamp(stampMs)
+  }
+
+  succeed(): void {}
+
+  fail(): void {}
+}

@@ -1,0 +1,134 @@
+import type { StateMachine } from '../kv/types.ts'
+import { encodeSessionChange } from '../wire/command.ts'
+import type { ErrorDetail } from '../wire/error-detail.ts'
+import { ServerFrameWriter } from '../wire/frames.ts'
+import type { ClientFrame, ClientRequest } from '../wire/frames.ts'
+import { readResultSize } from '../wire/result.ts'
+import type { CommandResult } from '../wire/types.ts'
+import type { ReadCall } from './calls.ts'
+import type { KvFront, WriteReply } from './kv-front.ts'
+import { answerTooLarge, invalid } from './refusals.ts'
+
+/** A frame is sent off early once it has this many bytes. */
+const FRAME_BYTES = 256 * 1024
+
+/**
+ * One client's stream of frames, whatever carries it. What is answered in one turn (by one commit, by one
+ * round of reads) goes back in one frame.
+ */
+export class Exchange {
+  readonly #front: KvFront
+  readonly #send: (frame: Uint8Array) => void
+  readonly #writer = new ServerFrameWriter()
+  #flushing = false
+  #closed = false
+
+  /** @param send takes a frame of answers. Not called after `close`. */
+  constructor(front: KvFront, send: (frame: Uint8Array) => void) {
+    this.#front = front
+    this.#send = send
+  }
+
+  /** Requests, in the order in which the client made them. */
+  receive({ requests, refused }: ClientFrame): void {
+    for (const { id, error } of refused) this.fail(id, invalid(error.message))
+    for (const request of requests) this.#accept(request)
+  }
+
+  /** The client is gone: nobody waits for the answers that are still to come. */
+  close(): void {
+    this.#closed = true
+  }
+
+  result(id: number, result: CommandResult): void {
+    this.#writer.result(id, result)
+    this.#flushSoon()
+  }
+
+  fail(id: number, detail: ErrorDetail): void {
+    this.#writer.error(id, detail)
+    this.#flushSoon()
+  }
+
+  serve(id: number, keys: readonly Uint8Array[], machine: StateMachine): void {
+    const entries = readEntries(machine, keys)
+    const size = readResultSize(machine.revision, entries)
+    if (keys.length > 1 && size > this.#front.limits.maxRequestBytes) {
+      this.fail(id, answerTooLarge(size, this.#front.limits.maxRequestBytes))
+      return
+    }
+    this.#writer.read(id, machine.revision, entries)
+    this.#flushSoon()
+  }
+
+  #accept({ id, body }: ClientRequest): void {
+    switch (body.type) {
+      case 'command':
+        this.#front.command(body.command, new ExchangeReply(this, id, NO_KEYS))
+        return
+      case 'read':
+        this.#front.read(body.keys, body.consistency, new ExchangeReply(this, id, body.keys))
+        return
+      case 'openSession':
+        this.#front.sessionChange(
+          encodeSessionChange({ type: 'open', ttlMs: body.ttlMs }),
+          new ExchangeReply(this, id, NO_KEYS),
+        )
+        return
+      case 'closeSession':
+        this.#front.sessionChange(
+          encodeSessionChange({ type: 'close', session: body.session }),
+          new ExchangeReply(this, id, NO_KEYS),
+        )
+    }
+  }
+
+  /** A microtask runs when the driver's cycle is through: then everything that it answered is here. */
+  #flushSoon(): void {
+    if (this.#writer.size >= FRAME_BYTES) this.#flush()
+    if (this.#flushing || this.#writer.count === 0) return
+    this.#flushing = true
+    queueMicrotask(this.#flush)
+  }
+
+  readonly #flush = (): void => {
+    this.#flushing = false
+    if (this.#writer.count === 0) return
+    const frame = this.#writer.take()
+    if (!this.#closed) this.#send(frame)
+  }
+}
+
+/** The present of each key, undefined where there is none, in the order of the keys. */
+export function readEntries(machine: StateMachine, keys: readonly Uint8Array[]) {
+  return keys.map((key) => {
+    const record = machine.get(key)
+    return record === undefined ? undefined : { key, ...record }
+  })
+}
+
+const NO_KEYS: readonly Uint8Array[] = Object.freeze([])
+
+class ExchangeReply implements WriteReply, ReadCall {
+  readonly #exchange: Exchange
+  readonly #id: number
+  readonly #keys: readonly Uint8Array[]
+
+  constructor(exchange: Exchange, id: number, keys: readonly Uint8Array[]) {
+    this.#exchange = exchange
+    this.#id = id
+    this.#keys = keys
+  }
+
+  result(result: CommandResult): void {
+    this.#exchange.result(this.#id, result)
+  }
+
+  serve(machine: StateMachine): void {
+    this.#exchange.serve(this.#id, this.#keys, machine)
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#exchange.fail(this.#id, detail)
+  }
+}

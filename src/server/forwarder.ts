@@ -1,0 +1,101 @@
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
+import type {
+  ChannelOptions,
+  ClientDuplexStream,
+  sendUnaryData,
+  ServerUnaryCall,
+  ServiceError,
+} from '@grpc/grpc-js'
+import type { NodeId } from '../raft/types.ts'
+import { kvMethods } from '../wire/services.ts'
+import type { ErrorDetail } from '../wire/error-detail.ts'
+import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
+
+type Bytes = Uint8Array
+
+/** Marks a request that another node passed on: whoever gets it answers it, or says that it cannot. */
+const FORWARDED = 'balsa-forwarded'
+
+/** Whether another node has passed this request on already. */
+export function isForwarded(metadata: Metadata): boolean {
+  return metadata.get(FORWARDED).length > 0
+}
+
+/**
+ * Passes requests on to the leader, as the bytes that they are, on the peer network: what the leader advertises
+ * to clients may mean nothing here (published ports of containers, for one).
+ */
+export class Forwarder {
+  readonly #peers: ReadonlyMap<NodeId, string>
+  readonly #options: ChannelOptions
+  readonly #clients = new Map<NodeId, Client>()
+
+  /** @param peers the peer addresses of the other nodes */
+  constructor(peers: ReadonlyMap<NodeId, string>, options: ChannelOptions) {
+    this.#peers = peers
+    this.#options = options
+  }
+
+  /** Asks the leader what this node was asked, within the caller's deadline. */
+  unary(
+    path: string,
+    call: ServerUnaryCall<Bytes, Bytes>,
+    leader: NodeId,
+    answer: sendUnaryData<Bytes>,
+  ): void {
+    const { requestSerialize, responseDeserialize } = kvMethods.Put // bytes, as for all of them
+    const forwarded = this.#client(leader).makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      call.request,
+      forwardedMetadata(),
+      { deadline: call.getDeadline() },
+      (error, response) => answer(error === null ? null : passedOn(error, leader), response),
+    )
+    call.on('cancelled', () => forwarded.cancel())
+  }
+
+  /** Opens an Exchange stream to the leader. */
+  exchange(leader: NodeId): ClientDuplexStream<Bytes, Bytes> {
+    const { path, requestSerialize, responseDeserialize } = kvMethods.Exchange
+    const client = this.#client(leader)
+    return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, forwardedMetadata())
+  }
+
+  close(): void {
+    for (const client of this.#clients.values()) client.close()
+    this.#clients.clear()
+  }
+
+  #client(id: NodeId): Client {
+    let client = this.#clients.get(id)
+    if (client === undefined) {
+      client = new Client(this.#peers.get(id)!, credentials.createInsecure(), this.#options)
+      this.#clients.set(id, client)
+    }
+    return client
+  }
+}
+
+function forwardedMetadata(): Metadata {
+  const metadata = new Metadata()
+  metadata.set(FORWARDED, '1')
+  return metadata
+}
+
+/**
+ * The leader's own answer goes on as it is. Where it gave none, the request may have reached it: only its own
+ * word could say that nothing was executed.
+ */
+function passedOn(error: ServiceError, leader: NodeId): Partial<ServiceError> {
+  if (error.metadata.get(ERROR_TRAILER).length > 0) return error
+  const timedOut = error.code === status.DEADLINE_EXCEEDED
+  const detail: ErrorDetail = {
+    code: timedOut ? 'TIMEOUT' : 'UNAVAILABLE',
+    message: `the leader, ${leader}, ${timedOut ? 'did not answer in time' : `could not be reached: ${error.details}`}`,
+    notExecuted: false,
+    leader: undefined,
+  }
+  return grpcError(detail)
+}

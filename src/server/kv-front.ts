@@ -1,0 +1,83 @@
+import { EntryKind } from '../raft/types.ts'
+import { decodeCommand } from '../wire/command.ts'
+import { WireError } from '../wire/protobuf.ts'
+import type { ErrorDetail } from '../wire/error-detail.ts'
+import type { Consistency } from '../wire/read-request.ts'
+import type { CommandResult } from '../wire/types.ts'
+import type { ReadCall, WriteCall } from './calls.ts'
+import { invalid } from './refusals.ts'
+import { commandProblem, readProblem } from './validation.ts'
+import type { RequestLimits } from './validation.ts'
+
+/** Where requests go once they are found right: the driver. */
+export interface Replication {
+  write(call: WriteCall): void
+  read(call: ReadCall): void
+  readApplied(call: ReadCall): void
+}
+
+/** Where the answer to a write goes. One object for each request, and no closures: there are many of them. */
+export interface WriteReply {
+  result(result: CommandResult): void
+  fail(detail: ErrorDetail): void
+}
+
+/** What every way in to the key-value service has in common: it checks requests before they cost anything. */
+export class KvFront {
+  readonly #replication: Replication
+  readonly limits: RequestLimits
+
+  constructor(replication: Replication, limits: RequestLimits) {
+    this.#replication = replication
+    this.limits = limits
+  }
+
+  /** A write: an encoded Command, which goes into the log as it is. */
+  command(bytes: Uint8Array, reply: WriteReply): void {
+    let problem: string | undefined
+    try {
+      problem = commandProblem(decodeCommand(bytes), bytes.length, this.limits)
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error
+      problem = error.message
+    }
+    if (problem === undefined) this.#replication.write(new PendingWrite(EntryKind.Command, bytes, reply))
+    else reply.fail(invalid(problem))
+  }
+
+  /** Opens or closes a session: an encoded SessionChange. */
+  sessionChange(bytes: Uint8Array, reply: WriteReply): void {
+    this.#replication.write(new PendingWrite(EntryKind.Session, bytes, reply))
+  }
+
+  /**
+   * A read. A stale one is served from what this node has applied; until there are leases, one that asks for
+   * the leader's lease gets the stronger, linearizable answer.
+   */
+  read(keys: readonly Uint8Array[], consistency: Consistency, call: ReadCall): void {
+    const problem = readProblem(keys, this.limits)
+    if (problem !== undefined) call.fail(invalid(problem))
+    else if (consistency === 'stale') this.#replication.readApplied(call)
+    else this.#replication.read(call)
+  }
+}
+
+class PendingWrite implements WriteCall {
+  readonly kind: EntryKind
+  readonly data: Uint8Array
+  readonly #reply: WriteReply
+
+  constructor(kind: EntryKind, data: Uint8Array, reply: WriteReply) {
+    this.kind = kind
+    this.data = data
+    this.#reply = reply
+  }
+
+  succeed(result: CommandResult): void {
+    this.#reply.result(result)
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#reply.fail(detail)
+  }
+}

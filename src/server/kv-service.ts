@@ -1,0 +1,182 @@
+import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
+import type { StateMachine } from '../kv/types.ts'
+import { encodeCommand, encodeSessionChange } from '../wire/command.ts'
+import type { ErrorDetail } from '../wire/error-detail.ts'
+import { WireError } from '../wire/protobuf.ts'
+import { readResultSize } from '../wire/result.ts'
+import { kvMethods } from '../wire/services.ts'
+import type { CommandResult } from '../wire/types.ts'
+import * as unary from '../wire/unary.ts'
+import { readEntries } from './exchange.ts'
+import { isForwarded } from './forwarder.ts'
+import type { Forwarder } from './forwarder.ts'
+import { grpcError } from './grpc-errors.ts'
+import type { ReadCall } from './calls.ts'
+import type { KvFront, WriteReply } from './kv-front.ts'
+import { answerTooLarge, invalid } from './refusals.ts'
+
+type Bytes = Uint8Array
+type UnaryMethodName = Exclude<keyof typeof kvMethods, 'Exchange'>
+
+/** What becomes of a request. Throws a WireError where its bytes are wrong. */
+type Method = (front: KvFront, request: Bytes, call: UnaryCall) => void
+
+const METHODS: Readonly<Record<UnaryMethodName, Method>> = Object.freeze({
+  Get(front, request, call) {
+    const { key, consistency } = unary.getRequest.decode(request)
+    front.read([key], consistency, new GetReply(call, key))
+  },
+  GetMany(front, request, call) {
+    const { keys, consistency } = unary.getManyRequest.decode(request)
+    front.read(keys, consistency, new GetManyReply(call, keys, front.limits.maxRequestBytes))
+  },
+  Put(front, request, call) {
+    const command = encodeCommand(unary.putRequest.decode(request))
+    front.command(command, new UnaryWrite(call, unary.putResponse.encode))
+  },
+  PutMany(front, request, call) {
+    const command = encodeCommand(unary.putManyRequest.decode(request))
+    front.command(command, new UnaryWrite(call, unary.putManyResponse.encode))
+  },
+  Delete(front, request, call) {
+    const command = encodeCommand(unary.deleteRequest.decode(request))
+    front.command(command, new UnaryWrite(call, encodeDeleted))
+  },
+  CompareAndSwap(front, request, call) {
+    const command = encodeCommand(unary.compareAndSwapRequest.decode(request))
+    front.command(command, new UnaryWrite(call, unary.compareAndSwapResponse.encode))
+  },
+  OpenSession(front, request, call) {
+    const change = encodeSessionChange({ type: 'open', ...unary.openSessionRequest.decode(request) })
+    front.sessionChange(change, new UnaryWrite(call, unary.openSessionResponse.encode))
+  },
+  CloseSession(front, request, call) {
+    const change = encodeSessionChange({ type: 'close', ...unary.closeSessionRequest.decode(request) })
+    front.sessionChange(change, new UnaryWrite(call, encodeClosed))
+  },
+})
+
+/** The unary half of `balsa.v1.Kv`, for any gRPC client. */
+export function unaryHandlers(
+  front: KvFront,
+  forwarder: Forwarder,
+): Record<string, handleUnaryCall<Bytes, Bytes>> {
+  const names = Object.keys(METHODS) as UnaryMethodName[]
+  return Object.fromEntries(
+    names.map((name) => {
+      const { path } = kvMethods[name]
+      const method = METHODS[name]
+      const handler: handleUnaryCall<Bytes, Bytes> = (call, callback) => {
+        const unaryCall = new UnaryCall(path, call, callback, forwarder)
+        try {
+          method(front, call.request, unaryCall)
+        } catch (error) {
+          if (!(error instanceof WireError)) throw error
+          unaryCall.fail(invalid(error.message))
+        }
+      }
+      return [name, handler]
+    }),
+  )
+}
+
+/** One call of a client. What this node cannot execute goes on to the leader: one hop at most, so never a loop. */
+class UnaryCall {
+  readonly #path: string
+  readonly #call: ServerUnaryCall<Bytes, Bytes>
+  readonly #callback: sendUnaryData<Bytes>
+  readonly #forwarder: Forwarder
+
+  constructor(
+    path: string,
+    call: ServerUnaryCall<Bytes, Bytes>,
+    callback: sendUnaryData<Bytes>,
+    forwarder: Forwarder,
+  ) {
+    this.#path = path
+    this.#call = call
+    this.#callback = callback
+    this.#forwarder = forwarder
+  }
+
+  answer(response: Bytes): void {
+    this.#callback(null, response)
+  }
+
+  fail(detail: ErrorDetail): void {
+    const leader = detail.leader?.id
+    if (detail.code === 'NOT_LEADER' && leader !== undefined && !isForwarded(this.#call.metadata)) {
+      this.#forwarder.unary(this.#path, this.#call, leader, this.#callback)
+    } else {
+      this.#callback(grpcError(detail))
+    }
+  }
+}
+
+class UnaryWrite implements WriteReply {
+  readonly #call: UnaryCall
+  readonly #encode: (result: CommandResult) => Bytes
+
+  constructor(call: UnaryCall, encode: (result: CommandResult) => Bytes) {
+    this.#call = call
+    this.#encode = encode
+  }
+
+  result(result: CommandResult): void {
+    this.#call.answer(this.#encode(result))
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#call.fail(detail)
+  }
+}
+
+class GetReply implements ReadCall {
+  readonly #call: UnaryCall
+  readonly #key: Bytes
+
+  constructor(call: UnaryCall, key: Bytes) {
+    this.#call = call
+    this.#key = key
+  }
+
+  serve(machine: StateMachine): void {
+    const [entry] = readEntries(machine, [this.#key])
+    this.#call.answer(unary.getResponse.encode({ revision: machine.revision, entry }))
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#call.fail(detail)
+  }
+}
+
+class GetManyReply implements ReadCall {
+  readonly #call: UnaryCall
+  readonly #keys: readonly Bytes[]
+  readonly #maxBytes: number
+
+  constructor(call: UnaryCall, keys: readonly Bytes[], maxBytes: number) {
+    this.#call = call
+    this.#keys = keys
+    this.#maxBytes = maxBytes
+  }
+
+  serve(machine: StateMachine): void {
+    const entries = readEntries(machine, this.#keys)
+    const size = readResultSize(machine.revision, entries)
+    if (size > this.#maxBytes) this.#call.fail(answerTooLarge(size, this.#maxBytes))
+    else this.#call.answer(unary.getManyResponse.encode({ revision: machine.revision, entries }))
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#call.fail(detail)
+  }
+}
+
+function encodeDeleted({ revision, succeeded }: CommandResult): Bytes {
+  return unary.deleteResponse.encode({ revision, deleted: succeeded })
+}
+
+function encodeClosed(): Bytes {
+  return unary.closeSessionResponse.encode({})
+}

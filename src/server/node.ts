@@ -1,0 +1,216 @@
+import { randomInt } from 'node:crypto'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
+import type { UntypedServiceImplementation } from '@grpc/grpc-js'
+import { ReflectionService } from '@grpc/reflection'
+import { HealthImplementation } from 'grpc-health-check'
+import type { Logger } from 'pino'
+import { systemClock } from '../clock.ts'
+import { ConfigurationError } from '../errors.ts'
+import type { StopError } from '../errors.ts'
+import { NodeDisk } from '../storage/node-disk.ts'
+import { peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
+import { GrpcTransport } from '../transport/grpc-transport.ts'
+import { kvMethods, loadProtos } from '../wire/proto.ts'
+import { statusHandler } from './cluster-service.ts'
+import type { NodeConfig } from './config.ts'
+import { ExchangeService } from './exchange-service.ts'
+import { Forwarder } from './forwarder.ts'
+import { unaryHandlers } from './kv-service.ts'
+import { loadReplica, Replica } from './replica.ts'
+import type { LoadedReplica } from './replica.ts'
+import { formatAddress, parseAddress } from './settings.ts'
+
+/** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
+const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
+
+/** How long the last answers have to reach their clients when a node stops, in milliseconds. */
+const FAREWELL_MS = 250
+
+export interface NodeOptions {
+  readonly logger: Logger
+  readonly version: string
+}
+
+/** A node that runs in this process. */
+export interface RunningNode {
+  /** Where it listens for clients, `host:port`. */
+  readonly clientAddress: string
+  /** Where it listens for other nodes. */
+  readonly peerAddress: string
+  /** Resolves when it has stopped, with the reason where nobody asked for it. */
+  readonly stopped: Promise<StopError | undefined>
+  /** Ends it cleanly. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a node: verifies its data directory, listens, and takes part in its cluster.
+ *
+ * @throws StopError where the configuration, the directory or the disk does not allow it; its exit code says which
+ */
+export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
+  const clock = systemClock({ keepAlive: true })
+  const disk = await NodeDisk.open(config.dataDir)
+  const loaded = await loadReplica(config, { disk, clock, logger: options.logger })
+  const node = new Node(config, options, loaded)
+  try {
+    await node.start()
+  } catch (error) {
+    await node.abandon()
+    throw error
+  }
+  return node
+}
+
+class Node implements RunningNode {
+  readonly #config: NodeConfig
+  readonly #options: NodeOptions
+  readonly #loaded: LoadedReplica
+  readonly #clientServer: Server
+  readonly #peerServer: Server
+  readonly #forwarder: Forwarder
+  readonly #health = new HealthImplementation({ '': 'SERVING', 'balsa.v1.Kv': 'NOT_SERVING' })
+  #replica!: Replica
+  #exchanges!: ExchangeService
+  clientAddress = ''
+  peerAddress = ''
+
+  constructor(config: NodeConfig, options: NodeOptions, loaded: LoadedReplica) {
+    this.#config = config
+    this.#options = options
+    this.#loaded = loaded
+    const peerOptions = peerServerOptions(config.electionMs)
+    this.#clientServer = new Server({
+      'grpc.max_receive_message_length': config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+      'grpc.max_send_message_length': -1,
+      'grpc.enable_channelz': 0,
+    })
+    this.#peerServer = new Server(peerOptions)
+    this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
+  }
+
+  get stopped(): Promise<StopError | undefined> {
+    return this.#replica.stopped
+  }
+
+  /** Listens for clients first: their port has to be known before peers can be told of it. */
+  async start(): Promise<void> {
+    const { electionMs, id, listen, peerListen } = this.#config
+    const { identity } = this.#loaded.directory
+    this.clientAddress = await bind(this.#clientServer, listen, '--listen')
+    const clientAddress = this.#advertised()
+    const transport = new GrpcTransport({
+      self: { id, incarnation: identity.incarnation, clientAddress },
+      clusterId: identity.clusterId,
+      peers: this.#otherPeers(),
+      electionMs,
+      clock: systemClock({ keepAlive: true }),
+      logger: this.#options.logger,
+    })
+    this.#replica = new Replica(this.#config, this.#loaded, {
+      transport,
+      clock: systemClock({ keepAlive: true }),
+      logger: this.#options.logger,
+      seed: randomInt(2 ** 32),
+      clientAddress,
+      changed: ({ leader }) =>
+        this.#health.setStatus('balsa.v1.Kv', leader === undefined ? 'NOT_SERVING' : 'SERVING'),
+    })
+    this.#addServices(clientAddress)
+    transport.addService(this.#peerServer)
+    this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
+    await this.#replica.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#health.setStatus('', 'NOT_SERVING')
+    this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
+    await this.#replica.stop()
+    this.#exchanges.close()
+    await Promise.all([this.#clientServer, this.#peerServer].map(shutDown))
+    this.#forwarder.close()
+  }
+
+  /** It could not start: nothing stays open. */
+  async abandon(): Promise<void> {
+    this.#clientServer.forceShutdown()
+    this.#peerServer.forceShutdown()
+    this.#forwarder.close()
+    if (this.#replica === undefined) await this.#loaded.directory.close()
+    else await this.#replica.stop()
+  }
+
+  #otherPeers(): Map<string, string> {
+    return new Map([...this.#config.peers].filter(([id]) => id !== this.#config.id))
+  }
+
+  /** The port that the system chose, where it was asked to. */
+  #advertised(): string {
+    const { host, port } = parseAddress(this.#config.advertise, 0)
+    return formatAddress({ host, port: port === 0 ? parseAddress(this.clientAddress).port : port })
+  }
+
+  /** Clients are served on both ports: on the peers' port, what another node forwards. */
+  #addServices(clientAddress: string): void {
+    const replica = this.#replica
+    const { id } = this.#config
+    const { clusterId } = this.#loaded.directory.identity
+    const forwarder = this.#forwarder
+    this.#exchanges = new ExchangeService({
+      id,
+      clusterId,
+      front: replica.front,
+      forwarder,
+      leader: () => replica.leaderHint(),
+    })
+    const kv: UntypedServiceImplementation = {
+      ...unaryHandlers(replica.front, forwarder),
+      Exchange: this.#exchanges.handle,
+    }
+    const { packageDefinition, statusMethod } = loadProtos()
+    const description = {
+      config: this.#config,
+      clusterId,
+      clientAddress,
+      peerAddress: this.#config.peerAdvertise,
+      version: this.#options.version,
+      pid: process.pid,
+    }
+    this.#clientServer.addService(kvMethods, kv)
+    this.#clientServer.addService({ Status: statusMethod }, { Status: statusHandler(replica, description) })
+    this.#health.addToServer(this.#clientServer)
+    new ReflectionService(packageDefinition).addToServer(this.#clientServer)
+    this.#peerServer.addService(kvMethods, kv)
+  }
+}
+
+function bind(server: Server, address: string, flag: string): Promise<string> {
+  const { host } = parseAddress(address, 0)
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error === null) resolve(formatAddress({ host, port }))
+      else {
+        const why = `This node cannot listen on ${address}: ${error.message}.`
+        reject(
+          new ConfigurationError(`${why} Stop what uses the port, or choose another with ${flag}`, {
+            cause: error,
+          }),
+        )
+      }
+    })
+  })
+}
+
+/** Lets the last answers out, and then closes every connection. */
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown()
+      resolve()
+    }, FAREWELL_MS)
+    server.tryShutdown(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}

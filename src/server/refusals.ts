@@ -1,0 +1,57 @@
+import type { LeaderHint } from '../errors.ts'
+import type { NodeId, RoleStatus } from '../raft/types.ts'
+import type { ErrorDetail } from '../wire/error-detail.ts'
+
+/** Where clients reach a node; empty where it has not said so yet. */
+export type LeaderLookup = (id: NodeId) => string
+
+/** This node does not lead: where the leader is, or that there is none. Nothing was executed. */
+export function notLeader(
+  status: RoleStatus,
+  clientAddressOf: LeaderLookup,
+  reason = 'this node does not lead',
+): ErrorDetail {
+  const { role, leader, term } = status
+  if (leader === undefined || role === 'leader') {
+    return {
+      code: 'UNAVAILABLE',
+      message: `${reason}, and no leader is known in term ${term}: an election is under way, or no majority is connected`,
+      notExecuted: true,
+      leader: undefined,
+    }
+  }
+  const hint: LeaderHint = { id: leader, clientAddress: clientAddressOf(leader), term }
+  return { code: 'NOT_LEADER', message: `${reason}: ${leader} does`, notExecuted: true, leader: hint }
+}
+
+/** The node stopped leading while the write stood in its log: the next leader may commit it, or replace it. */
+export function leadershipLost(reason: string): ErrorDetail {
+  return {
+    code: 'UNAVAILABLE',
+    message: `${reason}, before the write was committed: it may or may not happen`,
+    notExecuted: false,
+    leader: undefined,
+  }
+}
+
+/** A limit on waiting work is reached. */
+export function tooBusy(): ErrorDetail {
+  return {
+    code: 'RESOURCE_EXHAUSTED',
+    message: 'too many writes are waiting at the leader: try again a little later, or with fewer at a time',
+    notExecuted: true,
+    leader: undefined,
+  }
+}
+
+/** The request is wrong, and says so in words. */
+export function invalid(message: string): ErrorDetail {
+  return { code: 'INVALID_ARGUMENT', message, notExecuted: true, leader: undefined }
+}
+
+/** The answer to a read of many keys would not fit in a message. */
+export function answerTooLarge(bytes: number, limit: number): ErrorDetail {
+  return invalid(
+    `the answer would have ${bytes} bytes, at most ${limit} are allowed: ask for fewer keys at a time`,
+  )
+}

@@ -1,0 +1,228 @@
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.ts'
+import type { LeaderHint, StopError } from '../errors.ts'
+import { KV_LIMITS, KV_TUNING } from '../kv/limits.ts'
+import { KvStateMachine } from '../kv/state-machine.ts'
+import type { StateMachine } from '../kv/types.ts'
+import { RaftNode } from '../raft/node.ts'
+import type { NodeView } from '../raft/node.ts'
+import type { NodeId, RoleStatus } from '../raft/types.ts'
+import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
+import type { DataDirectory } from '../storage/data-directory.ts'
+import type { Disk } from '../storage/disk.ts'
+import type { RecoveredLog } from '../storage/log-store.ts'
+import type { PeerIdentity, Transport } from '../transport/transport.ts'
+import { sealEntries } from '../wire/entry.ts'
+import { Checkpointer } from './checkpointer.ts'
+import type { NodeConfig } from './config.ts'
+import { Driver } from './driver.ts'
+import { KvFront } from './kv-front.ts'
+import { Peers } from './peers.ts'
+import type { PeerView } from './peers.ts'
+
+const MiB = 1024 * 1024
+
+/** The most entries of one AppendEntries; the most of them under way to one follower; the most applied at a time. */
+const MAX_APPEND_BYTES = 1 * MiB
+const MAX_IN_FLIGHT_BYTES = 8 * MiB
+const MAX_IN_FLIGHT_ENTRIES = 65_536
+const MAX_APPLY_BYTES = 1 * MiB
+
+/** What a data directory holds, read and verified: a replica before it takes part. */
+export interface LoadedReplica {
+  readonly directory: DataDirectory
+  readonly machine: StateMachine
+  readonly recovered: RecoveredLog
+}
+
+export interface LoadOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Opens the node's data directory and verifies it: the state's checkpoint first, then the whole log, then one
+ * against the other. Throws a StopError where it cannot be used; nothing stays open then.
+ */
+export async function loadReplica(config: NodeConfig, options: LoadOptions): Promise<LoadedReplica> {
+  const { disk, clock, logger } = options
+  const members = [...config.peers.keys()]
+  const identity = { nodeId: config.id, clusterName: config.clusterName, members }
+  const directory = await openDataDirectory(disk, { ...identity, clock })
+  try {
+    const tuning = { ...KV_TUNING, cacheBytes: config.cacheBytes }
+    const machine = await KvStateMachine.restore(directory.stateStore, KV_LIMITS, tuning)
+    const recovered = await directory.logStore.open({
+      tailBytes: config.logTailBytes,
+      anchorIndex: machine.applied.index,
+      progress: (entriesRead) => logger.info({ entriesRead }, 'reading the log'),
+    })
+    checkAnchor(machine.applied, recovered, directory.path)
+    return { directory, machine, recovered }
+  } catch (error) {
+    await directory.close()
+    throw error
+  }
+}
+
+export interface ReplicaParts {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Seeds the election time-outs. */
+  readonly seed: number
+  /** Where clients reach this node. */
+  readonly clientAddress: string
+  /** Role, term or leader changed. */
+  readonly changed?: (status: RoleStatus) => void
+}
+
+/** What a replica knows of itself and of its peers. */
+export interface ReplicaView extends NodeView {
+  readonly revision: number
+  readonly sessions: number
+  readonly clusterTimeMs: number
+  readonly stateHash: string
+  readonly checkpointIndex: number
+  readonly peers: readonly PeerView[]
+}
+
+/**
+ * One node without its listening ports: data directory, core, state machine and driver, put together. What it
+ * is made of (disk, transport, clock) is given to it, so that a simulation runs the same.
+ */
+export class Replica {
+  readonly front: KvFront
+  readonly #raft: RaftNode
+  readonly #driver: Driver
+  readonly #machine: StateMachine
+  readonly #checkpointer: Checkpointer
+  readonly #directory: DataDirectory
+  readonly #peers: Peers
+  readonly #parts: ReplicaParts
+  readonly #id: NodeId
+  #failure: StopError | undefined
+  #resolveStopped!: (error: StopError | undefined) => void
+  #stopping: Promise<void> | undefined
+
+  /** Resolves when it has stopped, with the reason where nobody asked for it. */
+  readonly stopped = new Promise<StopError | undefined>((resolve) => {
+    this.#resolveStopped = resolve
+  })
+
+  constructor(config: NodeConfig, loaded: LoadedReplica, parts: ReplicaParts) {
+    const { directory, machine, recovered } = loaded
+    const { transport, clock, logger } = parts
+    const members = [...config.peers.keys()]
+    const tickMs = Math.max(1, Math.round(config.heartbeatMs / 5))
+    this.#id = config.id
+    this.#parts = parts
+    this.#directory = directory
+    this.#machine = machine
+    this.#raft = new RaftNode(
+      {
+        id: config.id,
+        membership: { voters: members, outgoing: [], learners: [] },
+        electionTicks: Math.ceil(config.electionMs / tickMs),
+        heartbeatTicks: Math.max(1, Math.round(config.heartbeatMs / tickMs)),
+        maxAppendBytes: MAX_APPEND_BYTES,
+        maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
+        maxInFlightEntries: MAX_IN_FLIGHT_ENTRIES,
+        maxTailBytes: config.logTailBytes,
+        maxApplyBytes: MAX_APPLY_BYTES,
+        seed: parts.seed,
+        seal: sealEntries,
+      },
+      { hardState: recovered.hardState, log: recovered, applied: machine.applied.index },
+    )
+    this.#peers = new Peers(
+      members.filter((id) => id !== config.id),
+      directory,
+      logger,
+    )
+    this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, config)
+    const log = directory.logStore
+    const { checkpointer, leaderLookup } = {
+      checkpointer: this.#checkpointer,
+      leaderLookup: this.#clientAddressOf,
+    }
+    this.#driver = new Driver(
+      { raft: this.#raft, log, machine, checkpointer, transport, clock, leaderLookup },
+      { ...config, tickMs },
+      { changed: (status) => this.#changed(status), failed: (error) => this.#failed(error) },
+    )
+    this.front = new KvFront(this.#driver, config)
+  }
+
+  /** Begins to take part. */
+  async start(): Promise<void> {
+    await this.#parts.transport.start({
+      admit: (peer: PeerIdentity) => this.#peers.admit(peer),
+      receive: (messages) => this.#driver.receive(messages),
+      connected: (peer) => this.#peers.connected(peer),
+      disconnected: (id, reason, refused) => this.#peers.disconnected(id, reason, refused),
+    })
+    this.#driver.start()
+  }
+
+  /** Stops taking part, writes a last checkpoint and closes the data directory. */
+  async stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    await this.#stopping
+  }
+
+  /** Role, term and leader as this node knows them. */
+  get status(): RoleStatus {
+    return this.#driver.status
+  }
+
+  /** Who leads and where clients reach it, if this node knows. */
+  leaderHint(): LeaderHint | undefined {
+    const { leader, term } = this.#driver.status
+    if (leader === undefined) return undefined
+    return { id: leader, clientAddress: this.#clientAddressOf(leader), term }
+  }
+
+  view(): ReplicaView {
+    return {
+      ...this.#raft.view(),
+      revision: this.#machine.revision,
+      sessions: this.#machine.sessionCount,
+      clusterTimeMs: this.#machine.clusterTimeMs,
+      stateHash: this.#machine.stateHash(),
+      checkpointIndex: this.#checkpointer.index,
+      peers: this.#peers.view(),
+    }
+  }
+
+  readonly #clientAddressOf = (id: NodeId): string =>
+    id === this.#id ? this.#parts.clientAddress : this.#peers.clientAddressOf(id)
+
+  #changed(status: RoleStatus): void {
+    const { role, term, leader } = status
+    const what = { role, term, leader: leader ?? null }
+    if (role === 'leader') this.#parts.logger.info(what, 'this node leads')
+    else if (leader !== undefined) this.#parts.logger.info(what, `following ${leader}`)
+    else this.#parts.logger.info(what, role === 'follower' ? 'no leader is known' : 'campaigning')
+    this.#parts.changed?.(status)
+  }
+
+  #failed(error: StopError): void {
+    this.#failure = error
+    void this.stop()
+  }
+
+  async #stop(): Promise<void> {
+    await this.#driver.stop()
+    await this.#parts.transport.close()
+    try {
+      // After a failure nothing more is written: what is on disk is what can be trusted.
+      if (this.#failure === undefined) await this.#checkpointer.flush()
+      await this.#directory.close()
+    } catch (error) {
+      this.#parts.logger.warn({ err: error }, 'the data directory could not be closed cleanly')
+    }
+    this.#resolveStopped(this.#failure)
+  }
+}
