@@ -1,18 +1,19 @@
-import { Client, credentials, status } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
 import type { Server } from '@grpc/grpc-js'
 import type { Clock } from '../clock.ts'
 import type { Message, NodeId } from '../raft/types.ts'
 import { connectMethod } from '../wire/services.ts'
+import { AcceptedPipe } from './accepted-pipe.ts'
+import { DialedPipe } from './dialed-pipe.ts'
 import { Dialer } from './dialer.ts'
 import { peerChannelOptions } from './grpc-options.ts'
-import { AcceptedPipe, DialedPipe } from './grpc-pipe.ts'
-import type { AcceptedCall } from './grpc-pipe.ts'
 import { PEER_PROTOCOL } from './hello.ts'
 import type { LocalIdentity, ProtocolRange } from './hello.ts'
 import { dials, PeerStream } from './peer-stream.ts'
 import { MAX_UNSENT_BYTES, Peers } from './peers.ts'
 import type { TransportLogger } from './peers.ts'
 import type { PeerIdentity, Transport, TransportHandler } from './transport.ts'
+import type { AcceptedCall } from './unsent-bytes.ts'
 
 export interface GrpcTransportOptions {
   readonly self: PeerIdentity
@@ -109,20 +110,11 @@ export class GrpcTransport implements Transport {
   }
 
   #dial(peers: Peers, id: NodeId, address: string): PeerStream {
-    const client = new Client(
-      address,
-      credentials.createInsecure(),
-      peerChannelOptions(this.#options.electionMs),
-    )
-    const call = client.makeBidiStreamRequest(
-      connectMethod.path,
-      connectMethod.requestSerialize,
-      connectMethod.responseDeserialize,
-    )
-    const pipe = new DialedPipe(client, call)
+    const name = `${id} at ${address}`
+    const pipe = new DialedPipe(address, peerChannelOptions(this.#options.electionMs))
     const stream = new PeerStream(this.#self, { role: 'dialer', id, address }, pipe, peers)
-    pipe.connect(stream, `${id} at ${address}`)
-    this.#begin(peers, stream, `${id} at ${address}`)
+    pipe.connect(stream, name)
+    this.#begin(peers, stream, name)
     return stream
   }
 

@@ -110,7 +110,7 @@ export async function grpcLab(ids: readonly NodeId[] = ['n1', 'n2', 'n3']): Prom
         clusterId: options.clusterId ?? CLUSTER,
         peers: new Map(peers.map(([peer, where]) => [peer, front(where).address])),
         electionMs,
-        clock: systemClock(),
+        clock: options.clock ?? systemClock(),
         logger: SILENT,
         ...(options.protocol && { protocol: options.protocol }),
         ...(options.maxUnsentBytes && { maxUnsentBytes: options.maxUnsentBytes }),

@@ -1,4 +1,5 @@
 import { systemClock } from '../../src/clock.ts'
+import type { Clock } from '../../src/clock.ts'
 import { EntryKind, LOG_START } from '../../src/raft/types.ts'
 import type { Message, NodeId } from '../../src/raft/types.ts'
 import { sealEntries } from '../../src/wire/entry.ts'
@@ -20,6 +21,8 @@ export interface NodeOptions {
   /** In milliseconds; only a network with time in it asks (300). */
   readonly electionMs?: number
   readonly admit?: TransportHandler['admit']
+  /** Only a network with time in it asks. Default: the machine's. */
+  readonly clock?: Clock
 }
 
 /** Nodes on one kind of network, with what a test may do to it. */
@@ -100,14 +103,14 @@ export function bigAppend(from: NodeId, to: NodeId, data: Uint8Array): Message {
   return { type: 'append', from, to, term: 7, ...previous, entries, leaderCommit: 0 }
 }
 
-/** Runs `step` until the condition holds; fails after five seconds, which only a broken test reaches. */
+/** Runs `step` until the condition holds; fails after 20 seconds, which only a broken test reaches. */
 export async function poll(
   what: string,
   condition: () => boolean,
   step: () => void | Promise<void>,
 ): Promise<void> {
   const clock = systemClock({ keepAlive: true })
-  const end = clock.now() + 5000
+  const end = clock.now() + 20_000
   while (!condition()) {
     if (clock.now() > end) throw new Error(`waited in vain until ${what}`)
     await step()

@@ -138,7 +138,7 @@ export function transportConformance(
 
     it('refuses who looked for another node', async () => {
       const n1 = await lab.start('n1', { peers: new Map([['n2', 'n3']]) })
-      const n3 = await lab.start('n3')
+      const n3 = await lab.start('n3', { peers: new Map([['n1', 'n2']]) })
       await lab.until('both know', () => Boolean(n1.heard.refusal('n2') && n3.heard.refusal('n1')))
       const words = /n1 was looking for n2 and reached n3: correct the addresses in the list of peers/
       assert.match(n1.heard.refusal('n2')!, words)
