@@ -12,7 +12,7 @@ export interface Change {
   readonly previous: StoredRecord | undefined
 }
 
-/** About what a change takes in a pack beside its two records and its key. */
+/** About what a change takes in a pack beside its key and its two records. */
 const OVERHEAD = 24
 
 /** The newest history: the changes that are in no written checkpoint, gathered into packs. */
@@ -33,8 +33,9 @@ export class History {
   }
 
   add(record: StoredRecord, previous: StoredRecord | undefined): void {
-    this.#open.push({ record, previous })
-    const size = 2 * record.size + (previous?.size ?? 0) + OVERHEAD
+    const change = { record, previous }
+    this.#open.push(change)
+    const size = sizeOf(change)
     this.#openBytes += size
     this.#bytes += size
   }
@@ -98,6 +99,7 @@ export function encodePack(changes: readonly Change[]): StateChange {
   return [storeKey, sealedRecord(storeKey, writer.finish())]
 }
 
+/** About how many bytes a change takes in a pack. */
 function sizeOf({ record, previous }: Change): number {
   return record.size + (previous?.size ?? 0) + OVERHEAD
 }

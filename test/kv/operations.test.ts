@@ -91,9 +91,18 @@ describe('the operations', () => {
   it('cas on modRevision', async () => {
     const replica = await Replica.create()
     replica.put('a', 'one')
-    assert.equal(succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 2 }, 'x'))).succeeded, false)
-    assert.equal(succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 1 }, 'two'))).succeeded, true)
-    assert.equal(succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 1 }, 'x'))).succeeded, false)
+    assert.equal(
+      succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 2 }, 'x'))).succeeded,
+      false,
+    )
+    assert.equal(
+      succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 1 }, 'two'))).succeeded,
+      true,
+    )
+    assert.equal(
+      succeeded(replica.run(cas('a', { type: 'modRevision', modRevision: 1 }, 'x'))).succeeded,
+      false,
+    )
     assert.equal(replica.value('a'), 'two')
     assert.equal(replica.machine.revision, 2)
   })

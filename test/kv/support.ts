@@ -17,10 +17,7 @@ export class MemoryReader implements StateReader {
     const start = Buffer.from(prefix).toString('latin1')
     const keys = [...this.records.keys()].filter((key) => key.startsWith(start)).sort()
     for (let i = 0; i < keys.length; i += 3) {
-      yield keys.slice(i, i + 3).map((key) => [Buffer.from(key, 'latin1'), this.records.get(key)!] as const) as [
-        Uint8Array,
-        Uint8Array,
-      ][]
+      yield keys.slice(i, i + 3).map((key) => [Buffer.from(key, 'latin1'), this.records.get(key)!] as const)
     }
   }
 

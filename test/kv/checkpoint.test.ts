@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { DamagedDataError } from '../../src/errors.ts'
+import { recomputeStateHash } from '../../src/kv/state-hash.ts'
+import { InvariantViolation } from '../../src/raft/assert.ts'
+import { EntryKind } from '../../src/raft/types.ts'
+import { bytes, put, Replica, restore } from './support.ts'
+
+describe('checkpoints', () => {
+  it('an empty store gives a machine that has applied nothing', async () => {
+    const { machine } = await Replica.create()
+    assert.deepEqual(machine.applied, { index: 0, term: 0, checksum: 0 })
+    assert.equal(machine.revision, 0)
+    assert.equal(machine.freeze(), undefined)
+    assert.equal(machine.unwrittenBytes, 0)
+  })
+
+  it('restore gives what was frozen: position, revision, time, keys, hash', async () => {
+    const replica = await Replica.create()
+    replica.time(1234)
+    replica.put('a', '1')
+    replica.put('b', '2')
+    replica.delete('a')
+    replica.checkpoint()
+    const restored = await restore(replica.store)
+    assert.deepEqual(restored.applied, { index: 4, term: 1, checksum: 28 })
+    assert.equal(restored.revision, 3)
+    assert.equal(restored.clusterTimeMs, 1234)
+    assert.equal(restored.get(bytes('a')), undefined)
+    assert.deepEqual(restored.get(bytes('b')), replica.machine.get(bytes('b')))
+    assert.equal(restored.stateHash(), replica.machine.stateHash())
+    assert.equal(restored.freeze(), undefined)
+  })
+
+  it('holds the state at its end, however much is applied before it is iterated', async () => {
+    const replica = await Replica.create()
+    replica.put('a', 'old')
+    replica.put('b', 'old')
+    const hash = replica.machine.stateHash()
+    const frozen = replica.machine.freeze()!
+    replica.put('a', 'new')
+    replica.delete('b')
+    replica.put('c', 'new')
+    replica.store.write(frozen.changes)
+    replica.machine.checkpointWritten()
+    assert.deepEqual(frozen.upTo, { index: 2, term: 1, checksum: 14 })
+    const restored = await restore(replica.store)
+    assert.equal(restored.stateHash(), hash)
+    assert.deepEqual(restored.get(bytes('a'))?.value, bytes('old'))
+    assert.equal(restored.get(bytes('c')), undefined)
+  })
+
+  it('can be iterated step by step while changes are applied', async () => {
+    const replica = await Replica.create({}, { packChanges: 2 })
+    const sessions = [replica.open(), replica.open()]
+    for (const key of ['a', 'b', 'c', 'd']) replica.put(key, 'old')
+    const hash = replica.machine.stateHash()
+    let step = 0
+    const changes = []
+    for (const change of replica.machine.freeze()!.changes) {
+      changes.push(change)
+      step++
+      replica.put('abcd'[step % 4]!, `new ${step}`)
+      replica.put('s', `${step}`, sessions[step % 2], step, step)
+      if (step === 2) replica.machine.apply(replica.log.close(sessions[0]!))
+    }
+    replica.store.write(changes)
+    assert.equal((await restore(replica.store)).stateHash(), hash)
+    assert.equal(await recomputeStateHash(replica.store), hash)
+  })
+
+  it('keys are found everywhere: dirty, frozen, and in the store once it is written, without a cache', async () => {
+    const replica = await Replica.create({}, { cacheBytes: 0 })
+    replica.put('a', '1')
+    assert.equal(replica.value('a'), '1')
+    const frozen = replica.machine.freeze()!
+    assert.equal(replica.value('a'), '1')
+    replica.put('a', '2')
+    assert.equal(replica.value('a'), '2')
+    replica.store.write(frozen.changes)
+    replica.machine.checkpointWritten()
+    assert.equal(replica.value('a'), '2')
+    replica.checkpoint()
+    assert.equal(replica.value('a'), '2')
+    replica.put('a', '3')
+    assert.equal(replica.machine.get(bytes('a'))?.version, 3)
+  })
+
+  it('there is one at a time, and none where nothing was applied', async () => {
+    const replica = await Replica.create()
+    assert.throws(() => replica.machine.checkpointWritten(), InvariantViolation)
+    replica.put('a', '1')
+    const frozen = replica.machine.freeze()!
+    replica.put('a', '2')
+    assert.equal(replica.machine.freeze(), undefined)
+    replica.store.write(frozen.changes)
+    replica.machine.checkpointWritten()
+    replica.checkpoint()
+    assert.equal(replica.machine.freeze(), undefined)
+    replica.machine.apply(replica.log.add(EntryKind.NoOp))
+    assert.equal(replica.machine.freeze()?.upTo.index, 3)
+  })
+
+  it('unwrittenBytes grows with what is applied and falls to nothing once it is written', async () => {
+    const replica = await Replica.create()
+    replica.put('a', 'x'.repeat(10_000))
+    const one = replica.machine.unwrittenBytes
+    assert.ok(one >= 20_000 && one < 21_000, 'the record and its change in history')
+    const frozen = replica.machine.freeze()!
+    assert.ok(frozen.bytes >= one)
+    replica.put('b', 'x'.repeat(10_000))
+    assert.ok(replica.machine.unwrittenBytes >= 2 * one - 100)
+    const written = [...frozen.changes].reduce(
+      (sum, [key, value]) => sum + key.length + (value?.length ?? 0),
+      0,
+    )
+    assert.ok(Math.abs(written - frozen.bytes) < 200, 'the estimate is near')
+    replica.machine.checkpointWritten()
+    replica.checkpoint()
+    assert.equal(replica.machine.unwrittenBytes, 0)
+  })
+
+  it('a deleted key leaves a tombstone in the store', async () => {
+    const replica = await Replica.create()
+    replica.put('a', '1')
+    replica.checkpoint()
+    replica.delete('a')
+    replica.checkpoint()
+    assert.equal(replica.store.under('ka').length, 1)
+    const restored = await restore(replica.store)
+    assert.equal(restored.get(bytes('a')), undefined)
+    restored.apply(replica.log.command(put('a', '2')))
+    assert.equal(restored.get(bytes('a'))?.version, 1)
+  })
+})
+
+describe('damage', () => {
+  async function stored(): Promise<Replica> {
+    const replica = await Replica.create()
+    const session = replica.open()
+    replica.put('a', 'value')
+    replica.put('gone', '')
+    replica.delete('gone')
+    replica.put('b', 'x', session, 1, 1)
+    const cas = { type: 'cas', key: bytes('a'), expected: { type: 'absent' }, newValue: bytes('') } as const
+    replica.run(cas, session, 2, 1)
+    replica.checkpoint()
+    return replica
+  }
+
+  it('of any byte of any record is detected', async () => {
+    const { store } = await stored()
+    for (const [name, record] of store.records) {
+      for (let i = 0; i < record.length; i++) {
+        record[i]! ^= 1 << (i % 8)
+        await assert.rejects(recomputeAll(), DamagedDataError, `byte ${i} of ${JSON.stringify(name)}`)
+        record[i]! ^= 1 << (i % 8)
+      }
+    }
+    await recomputeAll()
+
+    async function recomputeAll(): Promise<void> {
+      const { Pack } = await import('../../src/kv/pack.ts')
+      for (const [key, record] of store.under('h')) Array.from(new Pack(key, record).changes())
+      await recomputeStateHash(store)
+    }
+  })
+
+  it('of a key is reported when it is read, and of sessions and position at the start', async () => {
+    const { store } = await stored()
+    store.records.get('ka')!.fill(0xff, 3, 4)
+    const machine = await restore(store)
+    assert.throws(() => machine.get(bytes('a')), DamagedDataError)
+    assert.ok(machine.get(bytes('b')))
+    for (const prefix of ['s', 'm']) {
+      const replica = await stored()
+      replica.store.under(prefix)[0]![1].fill(0xff, 3, 4)
+      await assert.rejects(restore(replica.store), DamagedDataError)
+    }
+  })
+
+  it('a record that is cut short, or turned up under another key, is detected', async () => {
+    const { store } = await stored()
+    const record = store.records.get('ka')!
+    for (let length = 0; length < record.length; length++) {
+      store.records.set('ka', record.subarray(0, length))
+      const machine = await restore(store)
+      assert.throws(() => machine.get(bytes('a')), DamagedDataError)
+    }
+    store.records.set('ka', store.records.get('kb')!)
+    const machine = await restore(store)
+    assert.throws(() => machine.get(bytes('a')), DamagedDataError)
+  })
+
+  it('a session that is missing is noticed at the start, a missing key by the hash', async () => {
+    const one = await stored()
+    one.store.records.delete(one.store.under('s')[0]![0].toString('latin1'))
+    await assert.rejects(restore(one.store), DamagedDataError)
+    const other = await stored()
+    other.store.records.delete('ka')
+    assert.notEqual(await recomputeStateHash(other.store), other.machine.stateHash())
+  })
+
+  it('records without the one that says what they are of are refused', async () => {
+    for (const prefix of ['k', 'h', 's']) {
+      const { store } = await stored()
+      for (const [key] of [...store.records]) if (!key.startsWith(prefix)) store.records.delete(key)
+      await assert.rejects(restore(store), DamagedDataError)
+    }
+  })
+
+  it('met while an entry is applied stops the machine before it changed a key', async () => {
+    const { store, log } = await stored()
+    store.records.get('ka')!.fill(0xff, 3, 4)
+    const machine = await restore(store)
+    const puts = ['new', 'a'].map((key) => ({ key: bytes(key), value: bytes('x') }))
+    assert.throws(() => machine.apply(log.command({ type: 'putMany', puts })), DamagedDataError)
+    assert.equal(machine.get(bytes('new')), undefined)
+    assert.throws(() => machine.freeze(), InvariantViolation)
+  })
+})

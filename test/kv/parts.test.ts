@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { GenerationalCache } from '../../src/kv/cache.ts'
+import { decodeMeta, encodeMeta, keyNumber, numberedKey, Prefix } from '../../src/kv/layout.ts'
+import { nameOf, StoredRecord } from '../../src/kv/record.ts'
+import { SetHash } from '../../src/kv/set-hash.ts'
+
+function record(name: string, value: string): StoredRecord {
+  const numbers = { createRevision: 1, modRevision: 1, version: 1, lease: 0 }
+  return StoredRecord.build(name, Buffer.from(name), Buffer.from(value), numbers)
+}
+
+describe('records', () => {
+  const uint = fc.oneof(
+    fc.maxSafeNat(),
+    fc.nat(300),
+    fc.constantFrom(2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 53 - 1),
+  )
+
+  it('come back as they were stored', () => {
+    const arbitrary = fc.record({
+      key: fc.uint8Array({ maxLength: 200 }),
+      value: fc.option(fc.uint8Array({ maxLength: 300 }), { nil: undefined }),
+      createRevision: uint,
+      modRevision: uint,
+      version: uint,
+      lease: uint,
+    })
+    fc.assert(
+      fc.property(arbitrary, ({ key, value, ...numbers }) => {
+        const built = StoredRecord.build(nameOf(key), key, value, numbers)
+        const read = StoredRecord.decode(nameOf(key), key, built.encoded)
+        for (const one of [built, read, read.copy()]) {
+          const { createRevision, modRevision, version, lease } = one
+          assert.deepEqual({ createRevision, modRevision, version, lease }, numbers)
+          assert.equal(one.isTombstone, value === undefined)
+          assert.deepEqual(Uint8Array.from(one.value), value ?? new Uint8Array(0))
+          assert.deepEqual(Uint8Array.from(one.key), key)
+          assert.deepEqual(Uint8Array.from(one.storeKey), Uint8Array.from([0x6b, ...key]))
+          assert.equal(one.checksum, built.checksum)
+          assert.equal(one.size, one.storeKey.length + one.encoded.length)
+        }
+      }),
+      { seed: 1, numRuns: 300 },
+    )
+  })
+
+  it('have names that are one for each key', () => {
+    const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i))
+    assert.equal(nameOf(every).length, 256)
+    assert.deepEqual(Buffer.from(nameOf(every), 'latin1'), every)
+    assert.equal(nameOf(Uint8Array.from(every)), nameOf(every))
+  })
+
+  it('numbered keys are in the order of their numbers', () => {
+    const numbers = [0, 1, 255, 256, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, Number.MAX_SAFE_INTEGER]
+    const keys = numbers.map((number) => numberedKey(Prefix.Session, number))
+    assert.deepEqual(keys.map(keyNumber), numbers)
+    assert.deepEqual(
+      [...keys].sort((a, b) => a.compare(b)),
+      keys,
+    )
+  })
+
+  it('the record about it all comes back', () => {
+    const meta = {
+      applied: { index: 2 ** 40, term: 7, checksum: 0xffff_fffe },
+      revision: 2 ** 39,
+      compactedRevision: 3,
+      clusterTimeMs: 2 ** 41,
+      presentHash: 2n ** 64n - 1n,
+      sessionsHash: 1n,
+    }
+    const { format, ...read } = decodeMeta(encodeMeta(meta)) as typeof meta & { format: number }
+    assert.equal(format, 1)
+    assert.deepEqual(read, meta)
+  })
+})
+
+describe('the set hash', () => {
+  type Element = [number, number, number, number, number, number]
+  const uint32 = fc.integer({ min: 0, max: 0xffff_ffff })
+  const element: fc.Arbitrary<Element> = fc.tuple(
+    fc.nat(3),
+    uint32,
+    fc.maxSafeNat(),
+    fc.maxSafeNat(),
+    fc.nat(9),
+    fc.nat(9),
+  )
+
+  it('does not depend on the order, and what is taken out leaves nothing', () => {
+    fc.assert(
+      fc.property(fc.array(element), fc.array(element), (kept, gone) => {
+        const one = new SetHash()
+        for (const each of kept) one.add(...each)
+        const other = new SetHash()
+        for (const each of gone) other.add(...each)
+        for (const each of [...kept].reverse()) other.add(...each)
+        for (const each of gone) other.subtract(...each)
+        assert.equal(other.value, one.value)
+        assert.equal(new SetHash(one.value).value, one.value)
+      }),
+      { seed: 2 },
+    )
+  })
+
+  it('tells elements apart by each of their parts, in every bit', () => {
+    const seen = new Set<bigint>()
+    let count = 0
+    const base: Element = [1, 0x1234_5678, 5, 6, 7, 8]
+    for (let part = 0; part < 6; part++) {
+      const bits = part === 0 ? 3 : part === 1 ? 32 : 53
+      for (let bit = 0; bit < bits; bit++) {
+        const changed: Element = [...base]
+        const mask = 2 ** bit
+        changed[part] = Math.floor(base[part]! / mask) % 2 === 1 ? base[part]! - mask : base[part]! + mask
+        const hash = new SetHash()
+        hash.add(...changed)
+        // Both lanes count: neither half alone may repeat in so few elements.
+        seen.add(hash.value >> 32n).add((hash.value & 0xffff_ffffn) + 2n ** 40n)
+        count += 2
+      }
+    }
+    assert.equal(seen.size, count)
+  })
+})
+
+describe('the cache', () => {
+  it('keeps what is used, forgets what is not, and stays within its bound', () => {
+    const cache = new GenerationalCache(20_000)
+    cache.set(record('hot', 'value'))
+    for (let i = 0; i < 1000; i++) {
+      cache.set(record(`cold ${i}`, 'value'))
+      assert.ok(cache.get('hot'), `still there after ${i}`)
+      assert.ok(cache.size * 300 <= 20_000 + 600)
+    }
+    assert.equal(cache.get('cold 0'), undefined)
+    assert.ok(cache.get('cold 999'))
+  })
+
+  it('gives the newest record, also where an older one stands in the old generation', () => {
+    const cache = new GenerationalCache(4_000)
+    cache.set(record('a', 'old'))
+    for (let i = 0; i < 8; i++) {
+      if (i === 4) cache.set(record('a', 'new'))
+      cache.set(record(`filler ${i}`, ''))
+      assert.equal(cache.get('a')?.value.toString() ?? 'gone', i < 4 ? 'old' : 'new')
+    }
+  })
+
+  it('a record larger than the bound does not stay for long', () => {
+    const cache = new GenerationalCache(1_000)
+    cache.set(record('large', 'x'.repeat(5_000)))
+    cache.set(record('next', 'x'.repeat(5_000)))
+    assert.equal(cache.get('large'), undefined)
+  })
+})
