@@ -182,8 +182,10 @@ function readRequestBody(field: number, body: Reader | undefined): ClientRequest
   switch (field) {
     case 2:
       return { type: 'command', command: body.rest() }
-    case 3:
-      return { type: 'read', ...readReadRequest(body) }
+    case 3: {
+      const { keys, consistency } = readReadRequest(body)
+      return { type: 'read', keys, consistency }
+    }
     case 4:
       return { type: 'openSession', ttlMs: readOnlyNumber(body) }
     default:
@@ -340,9 +342,11 @@ function readResponse(reader: Reader): ServerResponse {
       case 0x12:
         body = { type: 'result', result: readCommandResult(reader.nested()) }
         break
-      case 0x1a:
-        body = { type: 'read', ...readReadResult(reader.nested()) }
+      case 0x1a: {
+        const { revision, entries } = readReadResult(reader.nested())
+        body = { type: 'read', revision, entries }
         break
+      }
       case 0x22:
         body = { type: 'error', error: readErrorDetail(reader.nested()) }
         break
