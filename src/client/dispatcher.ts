@@ -286,7 +286,6 @@ export class Dispatcher implements LinkEvents {
     this.#opening = undefined
     if (body.type === 'result' && body.result.session > 0) {
       this.#session = new Session(body.result.session)
-      verdict.served = true
     } else if (body.type !== 'error') {
       verdict.useless = new UnavailableError('a node opened a session without saying which')
     } else if (!blame(body.error, verdict, false)) {

@@ -50,16 +50,22 @@ export class ManualClock implements Clock {
     } while (this.#soon.length > 0)
   }
 
+  /** Timers that are due at the same moment run in one turn, before what is to run soon. */
   async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds
     await this.settle()
     for (;;) {
-      this.#timers.sort((one, other) => one.at - other.at || one.order - other.order)
-      const next = this.#timers[0]
-      if (next === undefined || next.at > end) break
-      this.#timers.shift()
-      this.#now = Math.max(this.#now, next.at)
-      next.run()
+      const at = Math.min(...this.#timers.map((timer) => timer.at))
+      if (at > end) break
+      this.#now = Math.max(this.#now, at)
+      const due = this.#timers
+        .filter((timer) => timer.at === at)
+        .sort((one, other) => one.order - other.order)
+      for (const timer of due) {
+        if (!this.#timers.includes(timer)) continue
+        this.#timers = this.#timers.filter((other) => other !== timer)
+        timer.run()
+      }
       await this.settle()
     }
     this.#now = end
@@ -186,10 +192,9 @@ export type Handler = (request: ClientRequest) => ServerResponseBody | undefined
 
 /** A node whose every word the test decides. By default it serves as it says in its hello. */
 export class FakeNode {
-  readonly clock: ManualClock
+  readonly cluster: FakeCluster
   readonly endpoint: string
   readonly id: string
-  readonly store: FakeStore
   up = true
   /** Takes everything and says nothing, like a process that was stopped. */
   silent = false
@@ -202,12 +207,15 @@ export class FakeNode {
   readonly frames: ClientRequest[][] = []
   #connections: FakeConnection[] = []
 
-  constructor(clock: ManualClock, endpoint: string, id: string, store: FakeStore) {
-    this.clock = clock
+  constructor(cluster: FakeCluster, endpoint: string, id: string) {
+    this.cluster = cluster
     this.endpoint = endpoint
     this.id = id
-    this.store = store
-    this.handler = (request) => this.serve(request)
+    this.handler = this.defaultHandler
+  }
+
+  get clock(): ManualClock {
+    return this.cluster.clock
   }
 
   get requests(): ClientRequest[] {
@@ -225,7 +233,7 @@ export class FakeNode {
   /** The default: a leader serves, a follower serves stale reads and redirects, or refuses. */
   serve(request: ClientRequest): ServerResponseBody {
     const stale = request.body.type === 'read' && request.body.consistency === 'stale'
-    if (stale || this.leader?.id === this.id) return this.store.run(request)
+    if (stale || this.leader?.id === this.id) return this.cluster.store.run(request)
     if (this.leader === undefined) return error('UNAVAILABLE', { notExecuted: true, message: 'no leader' })
     return error('NOT_LEADER', { notExecuted: true, leader: this.leader })
   }
@@ -253,11 +261,7 @@ export class FakeNode {
     if (this.silent) return
     const answers: [number, ServerResponseBody][] = []
     for (const request of requests) {
-      // A stream that is passed on is served as the leader would.
-      const answer =
-        connection.hello?.forward && this.handler === this.defaultHandler
-          ? this.store.run(request)
-          : this.handler(request)
+      const answer = connection.hello?.forward ? this.#passOn(request) : this.handler(request)
       if (answer !== undefined) answers.push([request.id, answer])
     }
     if (answers.length > 0) connection.deliver(encodeAnswers(answers))
@@ -265,10 +269,24 @@ export class FakeNode {
 
   readonly defaultHandler: Handler = (request) => this.serve(request)
 
+  /** To the leader that this node knows of, if that one is up and leads. */
+  #passOn(request: ClientRequest): ServerResponseBody | undefined {
+    const leader = this.cluster.members.find(({ id }) => id === this.leader?.id)
+    if (leader?.up && leader.leader?.id === leader.id) return leader.handler(request)
+    return error('UNAVAILABLE', { notExecuted: true, message: 'the leader cannot be reached' })
+  }
+
   /** Sends answers on every open stream. */
   answer(...answers: [number, ServerResponseBody][]): void {
     for (const connection of this.#connections)
       if (connection.open) connection.deliver(encodeAnswers(answers))
+  }
+
+  /** As `answer`, without the way: it is there now. */
+  answerNow(...answers: [number, ServerResponseBody][]): void {
+    for (const connection of this.#connections) {
+      if (connection.open) connection.handlers.frame(encodeAnswers(answers))
+    }
   }
 
   /** Sends bytes as they are. */
@@ -309,6 +327,8 @@ export function commandsOf(requests: readonly ClientRequest[]): Command[] {
 export class FakeCluster implements Connector {
   readonly clock = new ManualClock()
   readonly store = new FakeStore()
+  readonly members: FakeNode[] = []
+  /** By the endpoint behind which a client finds them. */
   readonly nodes = new Map<string, FakeNode>()
   readonly n1: FakeNode
   readonly n2: FakeNode
@@ -325,8 +345,8 @@ export class FakeCluster implements Connector {
   }
 
   add(endpoint: string, id: string): FakeNode {
-    const node = new FakeNode(this.clock, endpoint, id, this.store)
-    node.handler = node.defaultHandler
+    const node = new FakeNode(this, endpoint, id)
+    this.members.push(node)
     this.nodes.set(endpoint, node)
     return node
   }
@@ -334,7 +354,7 @@ export class FakeCluster implements Connector {
   /** All nodes know from now on who leads; `clientAddress` is what the leader advertises. */
   elect(leader: FakeNode | undefined, term: number, clientAddress = leader?.endpoint ?? ''): void {
     const hint = leader === undefined ? undefined : { id: leader.id, clientAddress, term }
-    for (const node of this.nodes.values()) node.leader = hint
+    for (const node of this.members) node.leader = hint
   }
 
   client(options: Partial<ClientOptions> = {}, random: () => number = () => 0): BalsaClient {
