@@ -1,4 +1,3 @@
-import type { Logger } from 'pino'
 import type { NodeId } from '../raft/types.ts'
 import type { PeerIdentity } from '../transport/transport.ts'
 
@@ -25,14 +24,12 @@ export interface PeerMemory {
  */
 export class Peers {
   readonly #memory: PeerMemory
-  readonly #logger: Logger
   readonly #views: Map<NodeId, PeerView>
   /** One after the other: two that come at once under one name must not both be the first. */
   #admission: Promise<unknown> = Promise.resolve()
 
-  constructor(ids: readonly NodeId[], memory: PeerMemory, logger: Logger) {
+  constructor(ids: readonly NodeId[], memory: PeerMemory) {
     this.#memory = memory
-    this.#logger = logger
     this.#views = new Map(
       ids.map((id) => [id, { id, clientAddress: '', connected: false, refusal: '' } satisfies PeerView]),
     )
@@ -47,15 +44,12 @@ export class Peers {
 
   connected({ id, clientAddress }: PeerIdentity): void {
     this.#views.set(id, { id, clientAddress, connected: true, refusal: '' })
-    this.#logger.info({ peer: id, clientAddress }, 'peer connected')
   }
 
   disconnected(id: NodeId, reason: string, refused: boolean): void {
     const view = this.#views.get(id)
     if (view === undefined) return
     this.#views.set(id, { ...view, connected: false, refusal: refused ? reason : '' })
-    if (refused) this.#logger.error({ peer: id, reason }, 'peer refused')
-    else this.#logger.warn({ peer: id, reason }, 'peer lost')
   }
 
   clientAddressOf(id: NodeId): string {

@@ -113,7 +113,7 @@ export class Replica {
 
   constructor(config: NodeConfig, loaded: LoadedReplica, parts: ReplicaParts) {
     const { directory, machine, recovered } = loaded
-    const { transport, clock, logger } = parts
+    const { transport, clock } = parts
     const members = [...config.peers.keys()]
     const tickMs = Math.max(1, Math.round(config.heartbeatMs / 5))
     this.#id = config.id
@@ -139,16 +139,12 @@ export class Replica {
     this.#peers = new Peers(
       members.filter((id) => id !== config.id),
       directory,
-      logger,
     )
     this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, config)
     const log = directory.logStore
-    const { checkpointer, leaderLookup } = {
-      checkpointer: this.#checkpointer,
-      leaderLookup: this.#clientAddressOf,
-    }
+    const checkpointer = this.#checkpointer
     this.#driver = new Driver(
-      { raft: this.#raft, log, machine, checkpointer, transport, clock, leaderLookup },
+      { raft: this.#raft, log, machine, checkpointer, transport, clock, leaderLookup: this.#clientAddressOf },
       { ...config, tickMs },
       { changed: (status) => this.#changed(status), failed: (error) => this.#failed(error) },
     )
