@@ -6,12 +6,12 @@ import type { LogState } from '../wire/log-state.ts'
 import { damaged } from './disk-failure.ts'
 import type { Database, DatabaseBatch } from './disk.ts'
 import { readEntries, rowsOf } from './log-reading.ts'
-import { indexKey, indexOfKey, KEYS_END, readState, recordsOf, stateRecord } from './log-records.ts'
+import { indexKey, KEYS_END, readState, recordsOf, stateRecord } from './log-records.ts'
 import { scanLog } from './log-recovery.ts'
 import type { LogStore, OpenLogOptions, RecoveredLog } from './log-store.ts'
 import { contradiction, sameHardState } from './mark.ts'
 import type { Mark } from './mark.ts'
-import { mergeWrites } from './merge-writes.ts'
+import { assertChained, mergeWrites } from './merge-writes.ts'
 
 /** What a log store stands on. It closes them when it is closed. */
 export interface LevelLogStoreOptions {
@@ -126,10 +126,12 @@ export class LevelLogStore implements LogStore {
     const [first] = entries
     const truncates = first !== undefined && first.index <= state.lastIndex
     const batch = this.#database.batch()
+    let before = state.lastChecksum
     if (truncates) {
       this.#truncations++
-      await this.#truncate(batch, first.index)
+      before = await this.#truncate(batch, first.index, state.boundary)
     }
+    if (first !== undefined) assertChained(first, before)
     for (const [key, value] of recordsOf(entries)) batch.put(key, value)
     const configurations = this.#configurationsWith(entries)
     const last = entries[entries.length - 1]
@@ -151,24 +153,31 @@ export class LevelLogStore implements LogStore {
     if (truncates) this.#truncations++
   }
 
-  /** Takes the entries from `from` on out of the log: the straddling record becomes its prefix, later ones go. */
-  async #truncate(batch: DatabaseBatch, from: LogIndex): Promise<void> {
-    const [straddling] = await rowsOf(this.#database, { lte: indexKey(from), reverse: true }, 1)
-    if (straddling === undefined) throw damaged(`The log in ${this.#path}: entry ${from} is missing`)
-    const [key, bytes] = straddling
-    if (indexOfKey(key) < from) {
-      batch.put(key, concatEntries(decodeEntries(bytes, undefined).filter((entry) => entry.index < from)))
-    }
+  /**
+   * Takes the entries from `from` on out of the log: the straddling record becomes its prefix, later ones go.
+   * Returns the checksum of the last entry that stays.
+   */
+  async #truncate(batch: DatabaseBatch, from: LogIndex, boundary: LogPosition): Promise<number> {
     const iterator = this.#database.iterator({ gte: indexKey(from), lt: KEYS_END })
     try {
       for (;;) {
         const records = await iterator.nextv(1000)
-        if (records.length === 0) return
+        if (records.length === 0) break
         for (const [later] of records) batch.del(later)
       }
     } finally {
       await iterator.close()
     }
+    if (from - 1 === boundary.index) return boundary.checksum
+    const [record] = await rowsOf(this.#database, { lte: indexKey(from - 1), reverse: true }, 1)
+    const entries = record === undefined ? [] : decodeEntries(record[1], undefined)
+    const staying = entries.filter((entry) => entry.index < from)
+    const last = staying[staying.length - 1]
+    if (record === undefined || last?.index !== from - 1) {
+      throw damaged(`The log in ${this.#path}: entry ${from - 1} is missing`)
+    }
+    if (staying.length < entries.length) batch.put(record[0], concatEntries(staying))
+    return last.checksum
   }
 
   #configurationsWith(entries: readonly LogEntry[]): LogIndex[] {

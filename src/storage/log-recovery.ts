@@ -1,6 +1,6 @@
 import type { LogEntry, LogIndex, LogPosition, Term } from '../raft/types.ts'
 import { EntryKind } from '../raft/types.ts'
-import { ChecksumError, decodeEntries } from '../wire/entry.ts'
+import { decodeEntries } from '../wire/entry.ts'
 import type { LogState } from '../wire/log-state.ts'
 import { WireError } from '../wire/protobuf.ts'
 import { damaged } from './disk-failure.ts'
@@ -70,6 +70,7 @@ class Scan {
     const previous = this.last
     const index = indexOfKey(key)
     const wanted = previous.index + 1
+    if (Number.isNaN(index)) throw this.#damaged('it has a record whose key is no index')
     if (index !== wanted) {
       throw this.#damaged(
         index > wanted
@@ -167,7 +168,6 @@ class Scan {
 
   #broken(error: unknown, first: LogIndex): Error {
     if (!(error instanceof WireError)) throw error
-    if (error instanceof ChecksumError) return this.#damaged(error.message, error)
     return this.#damaged(`the record of entry ${first} is broken (${error.message})`, error)
   }
 

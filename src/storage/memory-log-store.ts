@@ -2,7 +2,7 @@ import { BrokenInvariantError } from '../errors.ts'
 import { LOG_START } from '../raft/types.ts'
 import type { HardState, LogEntry, LogIndex, LogPosition, Term, Write } from '../raft/types.ts'
 import type { LogStore, OpenLogOptions, RecoveredLog } from './log-store.ts'
-import { mergeWrites, positionOf } from './merge-writes.ts'
+import { assertChained, mergeWrites, positionOf } from './merge-writes.ts'
 
 /** A log in memory, for tests and for what needs no disk. It remembers over `close` and `open`, not over the process. */
 export class MemoryLogStore implements LogStore {
@@ -39,10 +39,11 @@ export class MemoryLogStore implements LogStore {
     this.#assertOpen()
     if (this.#appending) throw new BrokenInvariantError('One append at a time')
     const { hardState, entries } = mergeWrites(writes, 0, this.#entries.length)
+    const [first] = entries
+    if (first !== undefined) assertChained(first, this.#positionAt(first.index - 1)!.checksum)
     this.#appending = true
     // As on a disk, nothing is there before the caller went on.
     await Promise.resolve()
-    const [first] = entries
     if (first !== undefined) this.#entries.length = first.index - 1
     for (const entry of entries) this.#entries.push(entry)
     this.#hardState = hardState ?? this.#hardState

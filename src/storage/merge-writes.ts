@@ -1,5 +1,6 @@
 import { BrokenInvariantError } from '../errors.ts'
 import type { HardState, LogEntry, LogPosition, Write } from '../raft/types.ts'
+import { decodeEntries } from '../wire/entry.ts'
 
 /** What several writes come to: the last hard state, and the entries that stand in the end. */
 export interface MergedWrite {
@@ -12,7 +13,8 @@ export interface MergedWrite {
 /**
  * Merges writes into one: entries that a later write truncates are never written.
  *
- * Throws BrokenInvariantError where the writes leave a gap or reach to or below the boundary.
+ * Throws BrokenInvariantError where the writes leave a gap, reach to or below the boundary, or are not chained to
+ * each other.
  *
  * @param boundary the index before the log's first entry
  * @param last the log's last index
@@ -34,10 +36,29 @@ export function mergeWrites(writes: readonly Write[], boundary: number, last: nu
       if (entry.index <= end && entries.length > 0) {
         entries.length = Math.max(0, entry.index - entries[0]!.index)
       }
+      const before = entries[entries.length - 1]
+      if (position === 0 && before !== undefined) assertChained(entry, before.checksum)
       entries.push(entry)
     }
   }
   return { hardState, entries }
+}
+
+/**
+ * Holds an entry to the one that it is to stand after: a log that is not chained would be found only at the
+ * next start, when nothing can be done. Throws BrokenInvariantError.
+ */
+export function assertChained(entry: LogEntry, previousChecksum: number): void {
+  try {
+    decodeEntries(entry.encoded, previousChecksum)
+  } catch (error) {
+    throw new BrokenInvariantError(
+      `Entry ${entry.index} does not belong after what the log holds before it`,
+      {
+        cause: error,
+      },
+    )
+  }
 }
 
 /** The position of an entry. */

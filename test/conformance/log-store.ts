@@ -245,6 +245,23 @@ export function logStoreConformance(name: string, open: () => Promise<LogStoreHo
       await store.close()
     })
 
+    it('refuses entries that are not chained to what stands before them', async () => {
+      const all = commands(LOG_START, 1, 6)
+      const foreign = commands(LOG_START, 2, 6)
+      for (const writes of [
+        [foreign.slice(4, 5)],
+        [foreign.slice(2, 4)],
+        [foreign.slice(1, 2)],
+        [all.slice(4, 5), foreign.slice(5)],
+      ]) {
+        const store = await host.create()
+        await store.open(EVERYTHING)
+        await store.append([write(all.slice(0, 2)), write(all.slice(2, 4))])
+        await assert.rejects(store.append(writes.map((entries) => write(entries))), /does not belong after/)
+        await store.close()
+      }
+    })
+
     it('does nothing for an empty append', async () => {
       const found = await withLog(async (store) => {
         await store.append([])

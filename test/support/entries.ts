@@ -13,7 +13,8 @@ export function commands(previous: LogPosition, term: number, count: number, byt
 
 /** The position of the last of these entries. */
 export function endOf(entries: readonly LogEntry[]): LogPosition {
-  return positionAt(entries, entries.length)
+  const last = entries[entries.length - 1]
+  return last === undefined ? LOG_START : { index: last.index, term: last.term, checksum: last.checksum }
 }
 
 /** The position of the entry with this index, of entries that begin at 1. */
