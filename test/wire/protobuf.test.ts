@@ -61,13 +61,13 @@ describe('varints', () => {
 
 describe('the writer', () => {
   it('stays in the buffer that it was given where that is exactly large enough', () => {
-    const buffer = Buffer.alloc(14)
+    const buffer = Buffer.alloc(13)
     const writer = new Writer(buffer)
-    writer.uint(1, 300)
     writer.bytes(2, Buffer.from('abc'))
     writer.bool(3, true)
     writer.raw(Buffer.from('xyz'))
-    assert.equal(writer.length, 13)
+    writer.uint(1, 300)
+    assert.equal(writer.length, buffer.length)
     assert.equal(writer.finish().buffer, buffer.buffer)
     assert.equal(writer.finish().byteOffset, buffer.byteOffset)
   })
