@@ -12,7 +12,7 @@ const VERIFY = [
   ['types', [join(modules, 'typescript', 'bin', 'tsc'), '-p', '.', '--noEmit', '--incremental', 'false']],
   ['lint', [join(modules, 'eslint', 'bin', 'eslint.js'), '.', '--max-warnings=0']],
   ['format', [join(modules, 'prettier', 'bin', 'prettier.cjs'), '--check', '--log-level=warn', '.']],
-  ['architecture', ['--import', 'tsx', '--test', 'test/architecture.test.ts']],
+  ['architecture', ['--import', 'tsx', '--test', '--test-reporter=dot', 'test/architecture.test.ts']],
 ]
 
 /** @type {[string, string[]][]} */
