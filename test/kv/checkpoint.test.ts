@@ -86,6 +86,17 @@ describe('checkpoints', () => {
     assert.equal(replica.machine.get(bytes('a'))?.version, 3)
   })
 
+  it('what is written is let go of: without a cache it is read from the store', async () => {
+    const replica = await Replica.create({}, { cacheBytes: 0 })
+    replica.put('a', '1')
+    replica.put('b', '1')
+    replica.checkpoint()
+    replica.put('b', '2')
+    replica.store.records.clear()
+    assert.equal(replica.value('a'), undefined)
+    assert.equal(replica.value('b'), '2')
+  })
+
   it('there is one at a time, and none where nothing was applied', async () => {
     const replica = await Replica.create()
     assert.throws(() => replica.machine.checkpointWritten(), InvariantViolation)

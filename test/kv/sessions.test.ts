@@ -123,7 +123,7 @@ describe('bounds of answers', () => {
     assert.equal(replica.value('a'), '1')
   })
 
-  it('beyond the bytes of all sessions, those of every session are refused; a closed one frees its own', async () => {
+  it('beyond the bytes of all sessions, every session is refused until one makes room', async () => {
     const replica = await Replica.create({ maxAnswerBytes: 128 })
     const [one, two, three] = [replica.open(), replica.open(), replica.open()]
     succeeded(replica.put('a', '1', one, 1, 1))
@@ -131,6 +131,8 @@ describe('bounds of answers', () => {
     assert.equal(refusal(replica.put('a', '3', three, 1, 1)), 'RESOURCE_EXHAUSTED')
     replica.machine.apply(replica.log.close(one))
     succeeded(replica.put('a', '3', three, 1, 1))
+    assert.equal(refusal(replica.put('a', '4', three, 2, 1)), 'RESOURCE_EXHAUSTED')
+    succeeded(replica.put('a', '4', three, 2, 2))
   })
 })
 
