@@ -4,12 +4,7 @@ import { EntryKind } from '../../src/raft/types.ts'
 import { Cluster } from './support/cluster.ts'
 import { command } from './support/entries.ts'
 import { Lone } from './support/lone.ts'
-import { append, appendReply, heartbeat } from './support/messages.ts'
-import type { AppendEntries, Message } from '../../src/raft/types.ts'
-
-function appends(messages: readonly Message[]): AppendEntries[] {
-  return messages.filter((message) => message.type === 'append')
-}
+import { append, appendReply, appends, heartbeat } from './support/messages.ts'
 
 describe('rules for leaders (Figure 3.1)', () => {
   it('upon election: AppendEntries to each server at once, with a no-op of its term (§6.4)', () => {

@@ -11,6 +11,7 @@ import {
   preVote,
   preVoteReply,
   vote,
+  voteReply,
 } from './support/messages.ts'
 
 describe('PreVote (§9.6)', () => {
@@ -142,7 +143,8 @@ describe('leader stickiness (§4.2.3)', () => {
       lone.receive(heartbeat())
       lone.tick(10)
       const [reply] = lone.receive(request)
-      assert.equal(reply?.type === `${request.type}Reply` && reply.granted, true)
+      const expected = { from: 'n1', to: 'n3', term: 9, granted: true }
+      assert.deepEqual(reply, request.type === 'vote' ? voteReply(expected) : preVoteReply(expected))
     })
 
     it(`a leader ignores a ${request.type}`, () => {

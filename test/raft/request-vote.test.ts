@@ -63,7 +63,7 @@ describe('RequestVote, receiver implementation (Figure 3.1)', () => {
       assert.deepEqual(
         new Lone({ log }).receive(vote(request)),
         [answer(3, granted)],
-        `${log} and ${lastLogTerm}/${lastLogIndex}`,
+        `${log.join()} and ${lastLogTerm}/${lastLogIndex}`,
       )
       const [asked] = new Lone({ log }).receive(preVote(request))
       assert.equal(asked?.type === 'preVoteReply' && asked.granted, granted, 'and a pre-vote likewise')

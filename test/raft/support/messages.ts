@@ -5,6 +5,7 @@ import type {
   Heartbeat,
   HeartbeatReply,
   LogPosition,
+  Message,
   RequestVote,
   RequestVoteReply,
 } from '../../../src/raft/types.ts'
@@ -44,4 +45,9 @@ export function voteReply(fields: Partial<RequestVoteReply> = {}): RequestVoteRe
 
 export function preVoteReply(fields: Partial<RequestVoteReply> = {}): RequestVoteReply {
   return voteReply({ type: 'preVoteReply', ...fields })
+}
+
+/** The AppendEntries among messages. */
+export function appends(messages: readonly Message[]): AppendEntries[] {
+  return messages.filter((message) => message.type === 'append')
 }
