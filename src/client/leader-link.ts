@@ -132,10 +132,11 @@ export class LeaderLink implements NodeStreamEvents {
       this.#next()
       return
     }
-    this.#directory.met(endpoint, hello.nodeId)
+    // What is passed on begins with the hello of the leader at its other end, which is not behind this endpoint.
+    if (!forward) this.#directory.met(endpoint, hello.nodeId)
     const { leader } = hello
     const leads = leader !== undefined && leader.id === hello.nodeId && leader.term >= this.#term
-    if (leads || (forward && leader !== undefined)) {
+    if (leads) {
       this.#plan = []
       this.#promote(stream, true)
       return

@@ -110,8 +110,11 @@ export class NodeStream {
       return
     }
     if (this.hello === undefined) {
-      if (frame.hello === undefined) {
-        this.#fail(new UnavailableError(`${this.target.endpoint} did not begin with a hello`), false)
+      if (frame.hello?.protocol !== PROTOCOL) {
+        this.#fail(
+          new UnavailableError(`${this.target.endpoint} speaks another protocol than this client`),
+          false,
+        )
         return
       }
       this.hello = frame.hello

@@ -78,9 +78,9 @@ describe('BalsaClient', () => {
     )
     assert.deepEqual(many, { revision: 9 })
     const [remove, cas, putMany] = cluster.n1.commands.map((command) => command.operation)
-    assert.equal(remove!.type, 'delete')
-    assert.ok(cas!.type === 'cas' && cas.expected.type === 'value')
-    assert.ok(putMany!.type === 'putMany' && putMany.puts.length === 2)
+    assert.equal(remove?.type, 'delete')
+    assert.ok(cas?.type === 'cas' && cas.expected.type === 'value')
+    assert.ok(putMany?.type === 'putMany' && putMany.puts.length === 2)
   })
 
   it('sends what is called in one turn in one frame', async () => {

@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { AbortedError, OutcomeUnknownError } from '../../src/errors.ts'
-import { FakeCluster, Outcome } from './support.ts'
-
-async function warm() {
-  const cluster = new FakeCluster()
-  const client = cluster.client()
-  void client.put('warm', 'up')
-  await cluster.clock.advance(20)
-  cluster.n1.frames.length = 0
-  return { cluster, client, clock: cluster.clock, n1: cluster.n1 }
-}
+import { FakeCluster, Outcome, warmCluster } from './support.ts'
 
 describe('close', () => {
   it('ends the session and leaves nothing open', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     const closed = new Outcome(client.close())
     await clock.advance(10)
     assert.ok(closed.settled)
@@ -24,7 +15,7 @@ describe('close', () => {
   })
 
   it('waits half a second for the end of the session, not longer', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.silent = true
     const closed = new Outcome(client.close())
     await clock.advance(499)
@@ -36,7 +27,7 @@ describe('close', () => {
   })
 
   it('does not wait for a node that goes meanwhile', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.silent = true
     const closed = new Outcome(client.close())
     await clock.advance(5)
@@ -47,7 +38,7 @@ describe('close', () => {
   })
 
   it('ends the calls that are under way, each as far as it had come', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const sent = [new Outcome(client.put('k', 'v')), new Outcome<unknown>(client.get('k'))]
     await clock.advance(5)
@@ -81,7 +72,7 @@ describe('close', () => {
   })
 
   it('lets nothing begin afterwards', async () => {
-    const { cluster, clock, client } = await warm()
+    const { cluster, clock, client } = await warmCluster()
     const both = Promise.all([client.close(), client[Symbol.asyncDispose]()])
     await clock.advance(20)
     await both

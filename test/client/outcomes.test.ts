@@ -9,22 +9,11 @@ import {
   TimeoutError,
   UnavailableError,
 } from '../../src/errors.ts'
-import { error, FakeCluster, Outcome, result } from './support.ts'
-
-/** A cluster with a client whose session is open, so that the next request is the test's own. */
-async function warm(timeoutMs = 5000) {
-  const cluster = new FakeCluster()
-  const client = cluster.client({ timeoutMs })
-  void client.put('warm', 'up')
-  await cluster.clock.advance(20)
-  for (const node of cluster.nodes.values()) node.frames.length = 0
-  cluster.store.applied.length = 0
-  return { cluster, client, clock: cluster.clock, n1: cluster.n1, n2: cluster.n2 }
-}
+import { error, FakeCluster, Outcome, result, warmCluster } from './support.ts'
 
 describe('the outcome of a call', () => {
   it('is TIMEOUT, definite, for a read that nobody answers', async () => {
-    const { clock, client, n1 } = await warm(500)
+    const { clock, client, n1 } = await warmCluster(500)
     n1.handler = () => undefined
     const get = new Outcome(client.get('k'))
     await clock.advance(499)
@@ -35,7 +24,7 @@ describe('the outcome of a call', () => {
   })
 
   it('is OUTCOME_UNKNOWN for a write that was sent and not answered in time', async () => {
-    const { clock, client, n1 } = await warm(500)
+    const { clock, client, n1 } = await warmCluster(500)
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(510)
@@ -69,7 +58,7 @@ describe('the outcome of a call', () => {
   })
 
   it('stays definite where every try was refused as not executed', async () => {
-    const { clock, client, n1 } = await warm(400)
+    const { clock, client, n1 } = await warmCluster(400)
     n1.handler = () => error('RESOURCE_EXHAUSTED', { notExecuted: true })
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(410)
@@ -82,7 +71,7 @@ describe('the outcome of a call', () => {
 
   for (const code of ['UNAVAILABLE', 'TIMEOUT', 'OUTCOME_UNKNOWN', 'RESOURCE_EXHAUSTED'] as const) {
     it(`sticks at unknown once a try failed with ${code} and without NOT_EXECUTED`, async () => {
-      const { clock, client, n1 } = await warm(400)
+      const { clock, client, n1 } = await warmCluster(400)
       let tries = 0
       n1.handler = () => error(++tries === 1 ? code : 'UNAVAILABLE', { notExecuted: tries > 1 })
       const put = new Outcome(client.put('k', 'v'))
@@ -94,7 +83,7 @@ describe('the outcome of a call', () => {
   }
 
   it('sticks at unknown over a lost connection, whatever the later tries say', async () => {
-    const { cluster, clock, client, n1 } = await warm(1000)
+    const { cluster, clock, client, n1 } = await warmCluster(1000)
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(5)
@@ -106,7 +95,7 @@ describe('the outcome of a call', () => {
   })
 
   it('sticks at unknown where a later try is refused for good', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     let tries = 0
     n1.handler = () =>
       ++tries === 1 ? error('UNAVAILABLE') : error('INVALID_ARGUMENT', { notExecuted: true })
@@ -119,7 +108,7 @@ describe('the outcome of a call', () => {
 
   for (const code of ['INVALID_ARGUMENT', 'COMPACTED', 'DAMAGED'] as const) {
     it(`ends at once with ${code}`, async () => {
-      const { clock, client, n1 } = await warm()
+      const { clock, client, n1 } = await warmCluster()
       n1.handler = () => error(code, { notExecuted: true })
       const put = new Outcome(client.put('k', 'v'))
       const get = new Outcome(client.get('k'))
@@ -133,7 +122,7 @@ describe('the outcome of a call', () => {
   }
 
   it('is told once, however often the node answers', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(5)
@@ -147,7 +136,7 @@ describe('the outcome of a call', () => {
   })
 
   it('ignores an answer that comes after the deadline', async () => {
-    const { clock, client, n1 } = await warm(100)
+    const { clock, client, n1 } = await warmCluster(100)
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(110)
@@ -158,7 +147,7 @@ describe('the outcome of a call', () => {
   })
 
   it('keeps each call to its own deadline', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const calls = [700, 50, 300].map((timeoutMs) => new Outcome(client.get('k', { timeoutMs })))
     const ends: number[] = []
@@ -173,7 +162,7 @@ describe('the outcome of a call', () => {
 
 describe('a call that its caller ends', () => {
   it('is ABORTED where the signal was set before, and nothing is sent', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     const put = new Outcome(client.put('k', 'v', { signal: AbortSignal.abort('why') }))
     await clock.advance(50)
     assert.ok(put.error instanceof AbortedError)
@@ -182,7 +171,7 @@ describe('a call that its caller ends', () => {
   })
 
   it('is ABORTED and never sent where it still waited', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     const control = new AbortController()
     const put = new Outcome(client.put('k', 'v', { signal: control.signal }))
     control.abort()
@@ -193,7 +182,7 @@ describe('a call that its caller ends', () => {
   })
 
   it('is OUTCOME_UNKNOWN for a write that was sent, ABORTED for a read', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const control = new AbortController()
     const put = new Outcome(client.put('k', 'v', { signal: control.signal }))
@@ -206,7 +195,7 @@ describe('a call that its caller ends', () => {
   })
 
   it('lets go of the signal when it ends', async () => {
-    const { clock, client } = await warm()
+    const { clock, client } = await warmCluster()
     const control = new AbortController()
     let listeners = 0
     const { signal } = control
@@ -224,7 +213,7 @@ describe('a call that its caller ends', () => {
 
 describe('a session that has expired', () => {
   it('is replaced without a word where the write cannot have been applied', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     cluster.store.sessions.clear()
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(50)
@@ -240,7 +229,7 @@ describe('a session that has expired', () => {
   })
 
   it('is replaced once for all writes that waited for it', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     cluster.store.sessions.clear()
     const puts = ['a', 'b', 'c'].map((key) => new Outcome(client.put(key, 'v')))
     await clock.advance(50)
@@ -250,7 +239,7 @@ describe('a session that has expired', () => {
   })
 
   it('is SESSION_EXPIRED with an unknown outcome where an earlier try may have been applied', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(5)
@@ -264,7 +253,7 @@ describe('a session that has expired', () => {
   })
 
   it('is SESSION_EXPIRED where the node does not say that the write was not executed', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => error('SESSION_EXPIRED')
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(50)
@@ -274,7 +263,7 @@ describe('a session that has expired', () => {
   })
 
   it('never repeats a write of unknown outcome under the new session that another write opened', async () => {
-    const { cluster, clock, client, n1 } = await warm()
+    const { cluster, clock, client, n1 } = await warmCluster()
     // The first write's answer is lost; the leader goes; a second write finds that the session is gone.
     let lose = true
     n1.handler = (request) => (lose ? undefined : n1.serve(request))
@@ -293,7 +282,7 @@ describe('a session that has expired', () => {
   })
 
   it('does not keep the client busy where no session lives', async () => {
-    const { clock, client, n1 } = await warm(2000)
+    const { clock, client, n1 } = await warmCluster(2000)
     n1.handler = (request) =>
       request.body.type === 'openSession'
         ? result({ session: 999 })

@@ -1,20 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { OutcomeUnknownError, UnavailableError } from '../../src/errors.ts'
-import { error, FakeCluster, Outcome, result } from './support.ts'
-
-/** A cluster with a client that has written once through n1, the leader. */
-async function warm(timeoutMs = 5000) {
-  const cluster = new FakeCluster()
-  const client = cluster.client({ timeoutMs })
-  void client.put('warm', 'up')
-  await cluster.clock.advance(20)
-  for (const node of cluster.nodes.values()) node.frames.length = 0
-  cluster.store.applied.length = 0
-  cluster.dials.length = 0
-  const { clock, n1, n2, n3 } = cluster
-  return { cluster, client, clock, n1, n2, n3 }
-}
+import { UnavailableError } from '../../src/errors.ts'
+import { FakeCluster, Outcome, result, warmCluster } from './support.ts'
 
 describe('following the leader', () => {
   it('starts at any node and goes where that one says', async () => {
@@ -33,7 +20,7 @@ describe('following the leader', () => {
   })
 
   it('goes over at once, in one piece, when the leader has changed', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     cluster.elect(n2, 2)
     const puts = Array.from({ length: 50 }, (_, index) => new Outcome(client.put(`k${index}`, 'v')))
     await clock.advance(15)
@@ -48,7 +35,7 @@ describe('following the leader', () => {
   })
 
   it('prefers an endpoint of its own that it knows under the id to the advertised address', async () => {
-    const { cluster, clock, client, n2 } = await warm()
+    const { cluster, clock, client, n2 } = await warmCluster()
     // The client gets to know n2 behind b:1.
     cluster.elect(n2, 2)
     void client.put('a', '')
@@ -103,6 +90,39 @@ describe('following the leader', () => {
     assert.equal(cluster.dials.length, 3)
   })
 
+  it('does not take the endpoint that forwards for the leader’s', async () => {
+    const cluster = new FakeCluster()
+    const { clock, n1, n2 } = cluster
+    cluster.nodes.delete('b:1')
+    cluster.elect(n2, 2, 'inside:1')
+    const client = cluster.client({ endpoints: ['a:1'] })
+    void client.put('k', 'v')
+    await clock.advance(50)
+    cluster.dials.length = 0
+    // n1 leads now; then n2 again, which is still behind no endpoint.
+    cluster.elect(n1, 3)
+    const first = new Outcome(client.put('k', 'w'))
+    await clock.advance(50)
+    cluster.elect(n2, 4, 'inside:1')
+    const second = new Outcome(client.put('k', 'x'))
+    await clock.advance(50)
+    assert.ok(first.value && second.value)
+    assert.deepEqual(
+      cluster.dials.map(({ endpoint }) => endpoint),
+      ['a:1', 'inside:1', 'a:1'],
+    )
+  })
+
+  it('does not talk to a node of another protocol version', async () => {
+    const cluster = new FakeCluster()
+    cluster.n1.protocol = 2
+    const put = new Outcome(cluster.client({ endpoints: ['a:1'], timeoutMs: 300 }).put('k', 'v'))
+    await cluster.clock.advance(310)
+    assert.ok(put.error instanceof UnavailableError)
+    assert.match(put.error.message, /another protocol/)
+    assert.equal(cluster.n1.requests.length, 0)
+  })
+
   it('tries its other endpoints before it asks to be forwarded', async () => {
     const cluster = new FakeCluster()
     cluster.elect(cluster.n3, 2, 'inside:1')
@@ -117,7 +137,7 @@ describe('following the leader', () => {
   })
 
   it('is not led in circles by nodes that name each other', async () => {
-    const { clock, client, cluster, n1, n2, n3 } = await warm(1000)
+    const { clock, client, cluster, n1, n2, n3 } = await warmCluster(1000)
     n1.leader = { id: 'n2', clientAddress: 'b:1', term: 2 }
     n2.leader = { id: 'n1', clientAddress: 'a:1', term: 2 }
     n3.leader = undefined
@@ -145,7 +165,7 @@ describe('following the leader', () => {
   })
 
   it('refuses a node of another cluster', async () => {
-    const { cluster, clock, client, n1, n2, n3 } = await warm(1000)
+    const { cluster, clock, client, n1, n2, n3 } = await warmCluster(1000)
     n2.clusterId = Buffer.from('another')
     n1.kill()
     n3.up = false
@@ -161,7 +181,7 @@ describe('following the leader', () => {
 
 describe('losing the leader', () => {
   it('sends the same (session, sequence) again, and the write is applied once', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     // n1 applies, and dies before its answer leaves.
     n1.handler = (request) => void cluster.store.run(request)
     const put = new Outcome(client.put('k', 'v'))
@@ -177,7 +197,7 @@ describe('losing the leader', () => {
   })
 
   it('is through an election soon after its end', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     n1.kill()
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(1500)
@@ -188,7 +208,7 @@ describe('losing the leader', () => {
   })
 
   it('resends many calls in the order in which they were made', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     n1.handler = () => undefined
     const first = Array.from({ length: 5 }, (_, index) => new Outcome(client.put(`a${index}`, 'v')))
     await clock.advance(3)
@@ -204,7 +224,7 @@ describe('losing the leader', () => {
   })
 
   it('notices a leader that was stopped, asks elsewhere, and sends again', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     n1.silent = true
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(900)
@@ -216,7 +236,7 @@ describe('losing the leader', () => {
   })
 
   it('does not return to the stopped leader while others still name it', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm()
+    const { cluster, clock, client, n1, n2 } = await warmCluster()
     n1.silent = true
     const connects = n1.connects
     const put = new Outcome(client.put('k', 'v'))
@@ -228,7 +248,7 @@ describe('losing the leader', () => {
   })
 
   it('does not suspect a node that is slow but talks', async () => {
-    const { clock, client, n1 } = await warm(10_000)
+    const { clock, client, n1 } = await warmCluster(10_000)
     n1.handler = () => undefined
     const puts = Array.from({ length: 5 }, (_, index) => new Outcome(client.put(`k${index}`, 'v')))
     for (const { id } of (await clock.advance(5), n1.requests)) {
@@ -241,7 +261,7 @@ describe('losing the leader', () => {
   })
 
   it('does not suspect a node because nobody asked it anything for long', async () => {
-    const { cluster, clock, client } = await warm()
+    const { cluster, clock, client } = await warmCluster()
     await clock.advance(30_000)
     const get = new Outcome(client.get('warm'))
     await clock.advance(10)
@@ -250,7 +270,7 @@ describe('losing the leader', () => {
   })
 
   it('takes an answer that is already here for an answer, though this process was held up', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(5)
@@ -263,7 +283,7 @@ describe('losing the leader', () => {
   })
 
   it('takes nonsense for a broken connection', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     n1.handler = () => undefined
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(5)
@@ -274,7 +294,7 @@ describe('losing the leader', () => {
   })
 
   it('takes an answer of the wrong kind for a broken connection', async () => {
-    const { clock, client, n1 } = await warm()
+    const { clock, client, n1 } = await warmCluster()
     let wrong = true
     n1.handler = (request) => {
       if (!wrong) return n1.serve(request)
@@ -284,106 +304,5 @@ describe('losing the leader', () => {
     const get = new Outcome(client.get('warm'))
     await clock.advance(1000)
     assert.equal(get.value?.text(), 'up')
-  })
-})
-
-describe('backing off', () => {
-  it('pauses longer and longer, half a second at most, with jitter', async () => {
-    for (const [random, most] of [
-      [0, 250],
-      [0.999, 500],
-    ] as const) {
-      const cluster = new FakeCluster()
-      for (const node of cluster.nodes.values()) node.up = false
-      const client = cluster.client({ timeoutMs: 20_000, endpoints: ['a:1'] }, () => random)
-      void new Outcome(client.get('k'))
-      await cluster.clock.advance(5000)
-      const pauses = cluster.dials
-        .map(({ at }, index) => at - (cluster.dials[index - 1]?.at ?? 0) - 1)
-        .slice(1)
-      assert.ok(pauses[0]! >= 10 && pauses[0]! <= 20, `${pauses[0]}`)
-      for (const [index, pause] of pauses.entries()) {
-        assert.ok(pause <= most + 0.01, `${pause}`)
-        assert.ok(index === 0 || pause >= pauses[index - 1]! - 0.01)
-      }
-      assert.ok(Math.abs(pauses.at(-1)! - most) < 1)
-    }
-  })
-
-  it('starts from the beginning after something was served', async () => {
-    const { cluster, clock, client, n1 } = await warm(60_000)
-    cluster.elect(undefined, 1)
-    const put = new Outcome(client.put('k', 'v'))
-    await clock.advance(5000)
-    cluster.elect(n1, 2)
-    await clock.advance(600)
-    assert.ok(put.value)
-    cluster.elect(undefined, 2)
-    cluster.dials.length = 0
-    void new Outcome(client.put('k', 'w'))
-    await clock.advance(30)
-    assert.ok(cluster.dials.length > 0)
-  })
-
-  it('holds everything back while the node is overloaded, then sends it again', async () => {
-    const { clock, client, n1 } = await warm()
-    let busy = true
-    n1.handler = (request) => (busy ? error('RESOURCE_EXHAUSTED', { notExecuted: true }) : n1.serve(request))
-    const puts = Array.from({ length: 100 }, (_, index) => new Outcome(client.put(`k${index}`, 'v')))
-    await clock.advance(1000)
-    assert.ok(n1.frames.length < 10, `${n1.frames.length} frames`)
-    busy = false
-    await clock.advance(520)
-    assert.ok(puts.every((put) => put.value))
-  })
-
-  it('does not run in circles with a node that breaks every stream', async () => {
-    const { cluster, clock, client, n1 } = await warm(2000)
-    n1.handler = () => (clock.soon(() => n1.breakStreams()), undefined)
-    const put = new Outcome(client.put('k', 'v'))
-    await clock.advance(2100)
-    assert.ok(put.error instanceof OutcomeUnknownError)
-    assert.ok(cluster.dials.length < 60, `${cluster.dials.length} connections`)
-  })
-})
-
-describe('stale reads', () => {
-  it('work without a leader, through any node that can be reached', async () => {
-    const { cluster, clock, client, n1, n2 } = await warm(1000)
-    n1.kill()
-    n2.kill()
-    cluster.elect(undefined, 1)
-    const stale = new Outcome(client.get('warm', { consistency: 'stale' }))
-    const linearizable = new Outcome(client.get('warm'))
-    await clock.advance(100)
-    assert.equal(stale.value?.text(), 'up')
-    assert.equal(linearizable.settled, false)
-    // While the search for a leader goes on, each of them is answered at once.
-    for (let count = 0; count < 10; count++) {
-      const next = new Outcome(client.get('warm', { consistency: 'stale' }))
-      await clock.advance(10)
-      assert.ok(next.value)
-    }
-    await clock.advance(1000)
-    assert.ok(linearizable.error instanceof UnavailableError)
-  })
-
-  it('do not need the leader that a follower names', async () => {
-    const cluster = new FakeCluster()
-    const client = cluster.client({ endpoints: ['b:1'] })
-    const stale = new Outcome(client.get('k', { consistency: 'stale' }))
-    await cluster.clock.advance(10)
-    assert.ok(stale.settled && stale.error === undefined)
-    assert.equal(cluster.n2.requests.length, 1)
-  })
-
-  it('go elsewhere where a node refuses them', async () => {
-    const { cluster, clock, client, n1 } = await warm()
-    n1.handler = () => error('UNAVAILABLE', { message: 'shutting down' })
-    n1.leader = undefined
-    const stale = new Outcome(client.get('warm', { consistency: 'stale' }))
-    await clock.advance(600)
-    assert.equal(stale.value?.text(), 'up')
-    assert.ok(cluster.n2.requests.length + cluster.n3.requests.length > 0)
   })
 })

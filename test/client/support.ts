@@ -1,9 +1,7 @@
-import type { Clock, Timer } from '../../src/clock.ts'
 import { BalsaClient, type ClientOptions } from '../../src/client/client.ts'
 import type { Connection, ConnectionHandlers, Connector } from '../../src/client/connector.ts'
 import type { LeaderHint } from '../../src/errors.ts'
 import { decodeCommand } from '../../src/wire/command.ts'
-import type { ErrorDetail } from '../../src/wire/error-detail.ts'
 import {
   type ClientHello,
   type ClientRequest,
@@ -13,142 +11,18 @@ import {
   type ServerResponseBody,
 } from '../../src/wire/frames.ts'
 import type { StatusResponse } from '../../src/wire/proto.ts'
-import type { Command, CommandResult, KeyEntry } from '../../src/wire/types.ts'
+import type { Command } from '../../src/wire/types.ts'
+import { error, FakeStore } from './fake-store.ts'
+import { ManualClock, Outcome } from './manual-clock.ts'
 
-/** A clock that stands still until it is told to go on. */
-export class ManualClock implements Clock {
-  #now = 0
-  #timers: { at: number; order: number; run: () => void }[] = []
-  #soon: (() => void)[] = []
-  #order = 0
-
-  now(): number {
-    return this.#now
-  }
-
-  after(milliseconds: number, run: () => void): Timer {
-    const timer = { at: this.#now + milliseconds, order: this.#order++, run }
-    this.#timers.push(timer)
-    return { cancel: () => (this.#timers = this.#timers.filter((other) => other !== timer)) }
-  }
-
-  soon(run: () => void): void {
-    this.#soon.push(run)
-  }
-
-  get timerCount(): number {
-    return this.#timers.length
-  }
-
-  /** Runs what is to run now, and the promises that come of it. */
-  async settle(): Promise<void> {
-    do {
-      const due = this.#soon
-      this.#soon = []
-      for (const run of due) run()
-      await new Promise((resolve) => setImmediate(resolve))
-    } while (this.#soon.length > 0)
-  }
-
-  /** Timers that are due at the same moment run in one turn, before what is to run soon. */
-  async advance(milliseconds: number): Promise<void> {
-    const end = this.#now + milliseconds
-    await this.settle()
-    for (;;) {
-      const at = Math.min(...this.#timers.map((timer) => timer.at))
-      if (at > end) break
-      this.#now = Math.max(this.#now, at)
-      const due = this.#timers
-        .filter((timer) => timer.at === at)
-        .sort((one, other) => one.order - other.order)
-      for (const timer of due) {
-        if (!this.#timers.includes(timer)) continue
-        this.#timers = this.#timers.filter((other) => other !== timer)
-        timer.run()
-      }
-      await this.settle()
-    }
-    this.#now = end
-  }
-}
-
-/** What all nodes of the fake cluster apply to: keys, sessions, and how often each write was applied. */
-export class FakeStore {
-  revision = 0
-  readonly entries = new Map<string, KeyEntry>()
-  readonly sessions = new Map<number, Map<number, CommandResult>>()
-  /** `session/sequence` of each command that was applied. */
-  readonly applied: string[] = []
-  #lastSession = 100
-
-  run(request: ClientRequest): ServerResponseBody {
-    const { body } = request
-    switch (body.type) {
-      case 'openSession': {
-        this.sessions.set(++this.#lastSession, new Map())
-        return result({ session: this.#lastSession })
-      }
-      case 'closeSession':
-        this.sessions.delete(body.session)
-        return result({})
-      case 'read':
-        return {
-          type: 'read',
-          revision: this.revision,
-          entries: body.keys.map((key) => this.entries.get(Buffer.from(key).toString('latin1'))),
-        }
-      case 'command':
-        return this.#apply(decodeCommand(body.command))
-    }
-  }
-
-  #apply({ session, sequence, firstUnacked, operation }: Command): ServerResponseBody {
-    const answers = this.sessions.get(session)
-    if (answers === undefined) return error('SESSION_EXPIRED', { notExecuted: true })
-    for (const answered of answers.keys()) if (answered < firstUnacked) answers.delete(answered)
-    const before = answers.get(sequence)
-    if (before !== undefined) return { type: 'result', result: before }
-    this.applied.push(`${session}/${sequence}`)
-    this.revision++
-    if (operation.type === 'put') {
-      const key = Buffer.from(operation.key).toString('latin1')
-      const old = this.entries.get(key)
-      this.entries.set(key, {
-        key: operation.key,
-        value: operation.value,
-        createRevision: old?.createRevision ?? this.revision,
-        modRevision: this.revision,
-        version: (old?.version ?? 0) + 1,
-        lease: 0,
-      })
-    }
-    const answer = result({ revision: this.revision, succeeded: true })
-    answers.set(sequence, answer.result)
-    return answer
-  }
-}
-
-export function result(part: Partial<CommandResult>): { type: 'result'; result: CommandResult } {
-  return {
-    type: 'result',
-    result: { revision: 0, succeeded: false, current: undefined, session: 0, ...part },
-  }
-}
-
-export function error(
-  code: ErrorDetail['code'],
-  part: Partial<ErrorDetail> = {},
-): { type: 'error'; error: ErrorDetail } {
-  return {
-    type: 'error',
-    error: { code, message: `fake ${code}`, notExecuted: false, leader: undefined, ...part },
-  }
-}
+export { error, FakeStore, result } from './fake-store.ts'
+export { Outcome } from './manual-clock.ts'
 
 /** A node's side of one stream. */
 class FakeConnection implements Connection {
   unsentBytes = 0
-  hello: ClientHello | undefined
+  /** Who answers: the node itself, or whom it passes the stream on to. */
+  other: FakeNode | undefined
   readonly #node: FakeNode
   readonly handlers: ConnectionHandlers
   #open = true
@@ -199,6 +73,7 @@ export class FakeNode {
   /** Takes everything and says nothing, like a process that was stopped. */
   silent = false
   clusterId = Buffer.from('cluster')
+  protocol = 1
   leader: LeaderHint | undefined
   handler: Handler
   connects = 0
@@ -250,31 +125,27 @@ export class FakeNode {
     if (!this.up) return
     const { hello, requests } = decodeClientFrame(bytes)
     if (hello !== undefined) {
-      connection.hello = hello
       this.hellos.push(hello)
       if (this.silent) return
-      const { clusterId, id: nodeId, leader } = this
-      connection.deliver(encodeServerHello({ protocol: 1, clusterId, nodeId, leader }))
+      // A node that passes a stream on passes the leader's hello back.
+      const other = hello.forward ? this.cluster.members.find(({ id }) => id === this.leader?.id) : this
+      if (other === undefined || !other.up) return connection.fail('the leader cannot be reached')
+      connection.other = other
+      const { clusterId, id: nodeId, leader } = other
+      connection.deliver(encodeServerHello({ protocol: this.protocol, clusterId, nodeId, leader }))
       return
     }
     this.frames.push(requests)
     if (this.silent) return
     const answers: [number, ServerResponseBody][] = []
     for (const request of requests) {
-      const answer = connection.hello?.forward ? this.#passOn(request) : this.handler(request)
+      const answer = connection.other?.handler(request)
       if (answer !== undefined) answers.push([request.id, answer])
     }
     if (answers.length > 0) connection.deliver(encodeAnswers(answers))
   }
 
   readonly defaultHandler: Handler = (request) => this.serve(request)
-
-  /** To the leader that this node knows of, if that one is up and leads. */
-  #passOn(request: ClientRequest): ServerResponseBody | undefined {
-    const leader = this.cluster.members.find(({ id }) => id === this.leader?.id)
-    if (leader?.up && leader.leader?.id === leader.id) return leader.handler(request)
-    return error('UNAVAILABLE', { notExecuted: true, message: 'the leader cannot be reached' })
-  }
 
   /** Sends answers on every open stream. */
   answer(...answers: [number, ServerResponseBody][]): void {
@@ -404,25 +275,16 @@ const EMPTY_STATUS: StatusResponse = {
   peers: [],
 }
 
-/** What became of a promise, readable at once. */
-export class Outcome<T> {
-  value: T | undefined
-  error: Error | undefined
-  settled = false
-  times = 0
-
-  constructor(promise: Promise<T>) {
-    promise.then(
-      (value) => {
-        this.value = value
-        this.settled = true
-        this.times++
-      },
-      (reason: unknown) => {
-        this.error = reason as Error
-        this.settled = true
-        this.times++
-      },
-    )
-  }
+/** A cluster with a client that has written once through n1, the leader, so that the next request is the test's own. */
+export async function warmCluster(timeoutMs = 5000) {
+  const cluster = new FakeCluster()
+  const client = cluster.client({ timeoutMs })
+  const put = new Outcome(client.put('warm', 'up'))
+  await cluster.clock.advance(20)
+  if (put.value === undefined) throw put.error ?? new Error('the first put was not answered')
+  for (const node of cluster.members) node.frames.length = 0
+  cluster.store.applied.length = 0
+  cluster.dials.length = 0
+  const { clock, n1, n2, n3 } = cluster
+  return { cluster, client, clock, n1, n2, n3 }
 }
