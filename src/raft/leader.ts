@@ -94,6 +94,7 @@ export class Leader implements RoleBehaviour {
 
   /** Entries that were no longer in memory have been read for a follower. */
   fetched(fetch: Fetch, previous: LogPosition, entries: readonly LogEntry[]): void {
+    assert(entries.length > 0, `nothing was found in the log from entry ${fetch.from} on`)
     const progress = this.#progress.get(fetch.to)
     if (progress === undefined || fetch.term !== this.#state.currentTerm) return
     progress.fetching = false

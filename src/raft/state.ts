@@ -200,7 +200,7 @@ export class RaftState {
   /** Entries that were fetched to be applied. */
   fetchedToApply(entries: readonly LogEntry[]): void {
     this.#fetchingToApply = false
-    assert(entries[0]!.index === this.#handedOut + 1, 'the entries fetched are not the next to apply')
+    assert(entries[0]?.index === this.#handedOut + 1, 'the entries fetched are not the next to apply')
     this.#handOut(entries)
   }
 
