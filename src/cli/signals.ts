@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+// Not SIGHUP: listening for it would undo nohup, and a node that it kills has lost nothing.
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
 /** A wish to stop, made known by a signal. */
 export interface StopSignal extends Disposable {

@@ -30,7 +30,7 @@ export interface StartOptions {
 export async function startCluster(options: StartOptions, context: CliContext): Promise<number> {
   using stop = stopSignal(context.signals)
   const dir = resolve(options.dir)
-  const shownDir = relative(process.cwd(), dir) || '.'
+  const shownDir = shown(dir)
   const before = readClusterFile(dir)
   const nodes = nodesOf(options, before?.length, shownDir)
   if (before) {
@@ -65,7 +65,14 @@ export async function startCluster(options: StartOptions, context: CliContext): 
     connect: () =>
       context.connect({ endpoints: layout.map(({ clientAddress }) => clientAddress), timeoutMs: 2000 }),
   })
-  return cluster.run(stop)
+  // Awaited here: the signals are listened for until this function ends.
+  return await cluster.run(stop)
+}
+
+/** A directory as its user would write it: short where it lies below the current one. */
+function shown(dir: string): string {
+  const path = relative(process.cwd(), dir)
+  return path === '' ? '.' : path.startsWith('..') ? dir : path
 }
 
 function nodesOf({ nodes }: StartOptions, before: number | undefined, dir: string): number {
@@ -111,12 +118,12 @@ function check(layout: readonly NodeLayout[], env: CliContext['env']): readonly 
   return resolveConfig({ flags, env }).warnings
 }
 
-function makeDirectory(dir: string, shown: string): void {
+function makeDirectory(dir: string, shownDir: string): void {
   try {
     mkdirSync(dir, { recursive: true })
   } catch (error) {
     throw new ConfigurationError(
-      `${shown} cannot be made: ${(error as Error).message}. Give another --dir.`,
+      `${shownDir} cannot be made: ${(error as Error).message}. Give another --dir.`,
       {
         cause: error,
       },

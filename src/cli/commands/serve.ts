@@ -6,7 +6,8 @@ import { ConfigurationError } from '../../errors.ts'
 import { resolveConfig } from '../../server/config.ts'
 import type { ConfigFile } from '../../server/config.ts'
 import { environmentName, SETTING_KEYS, SETTINGS } from '../../server/settings.ts'
-import type { CliContext, Invocation, RunningNode } from '../context.ts'
+import type { RunningNode } from '../../server/node.ts'
+import type { CliContext, Invocation } from '../context.ts'
 import { stopSignal } from '../signals.ts'
 
 /** How long a node may take to stop before its process ends all the same. */
