@@ -1,0 +1,163 @@
+import { Cluster } from './cluster.ts'
+import { command } from './entries.ts'
+import { describeMessage, describeServer, Narrator } from './narrate.ts'
+import type { RaftOptions } from '../../../src/raft/state.ts'
+import type { Message, NodeId, Term } from '../../../src/raft/types.ts'
+import type { Found, Which } from './cluster.ts'
+import type { ModelServer } from './server.ts'
+
+/** The commands of a script, for people who write one. */
+export const COMMANDS = `
+found ID [TERM …] [term T]   what ID finds on disk: a log, as terms; before \`cluster\`
+cluster N [OPTION=NUMBER …]  starts n1 to nN; options are those of the core
+tick ID [N]                  time passes for ID
+timeout ID                   time passes for ID until it campaigns
+pass [N]                     time passes for all, messages run after each tick
+deliver [WHICH]              the messages that wait now arrive, in order
+run [WHICH]                  messages arrive until none waits
+drop [WHICH]                 messages get lost
+pool                         what waits in the network
+cut ID ID, isolate ID, heal  links fail, and come back
+propose ID COMMAND           a client writes: set KEY VALUE, delete KEY
+read ID NUMBER               a client reads
+hold ID, persist ID [N]      its disk stands still; the first N writes reach it
+resume ID                    its disk works again
+crash ID [N], restart ID     it loses what is not on disk (N waiting writes get there)
+show [ID …]                  how servers stand
+WHICH: FROM->TO (either may be left out), and a type of message
+`
+
+/**
+ * A small cluster driven by lines of text. `execute` takes one line and says what every server did: a golden
+ * test runs a file of them, an interactive explorer one at a time.
+ */
+export class Script {
+  readonly #found: Record<NodeId, Found> = {}
+  readonly #narrator = new Narrator()
+  #cluster: Cluster | undefined
+
+  /** Executes one command. Returns what happened, in lines. Throws for a command that makes no sense. */
+  execute(line: string): string[] {
+    const [verb = '', ...words] = line.trim().split(/\s+/)
+    this.#execute(verb, words)
+    return this.#narrator.take()
+  }
+
+  #execute(verb: string, words: string[]): void {
+    const [id = '', count] = words
+    switch (verb) {
+      case 'found':
+        this.#found[id] = parseFound(words.slice(1))
+        return
+      case 'cluster':
+        this.#cluster = new Cluster({
+          size: Number(id),
+          raft: parseOptions(words.slice(1)),
+          found: this.#found,
+          observer: this.#narrator,
+        })
+        return
+      case 'tick':
+        return this.#server(id).tick(Number(count ?? 1))
+      case 'timeout':
+        return this.#running().timeout(id)
+      case 'pass':
+        return this.#running().pass(Number(words[0] ?? 1))
+      case 'deliver':
+        return void this.#running().deliver(parseWhich(words))
+      case 'run':
+        return this.#running().run(parseWhich(words))
+      case 'drop':
+        return this.#list('lost: ', this.#running().take(parseWhich(words)))
+      case 'pool':
+        return this.#list('', this.#running().pool)
+      case 'cut':
+        return this.#running().cut(id, words[1]!)
+      case 'isolate':
+        return this.#running().isolate(id)
+      case 'heal':
+        return this.#running().heal()
+      case 'propose':
+        return void this.#server(id).propose(command(words.slice(1).join(' ')))
+      case 'read':
+        return void this.#server(id).step({ type: 'readIndex', id: Number(count) })
+      case 'hold':
+        this.#server(id).auto.persist = false
+        return
+      case 'persist':
+        return this.#server(id).persist(count === undefined ? undefined : Number(count))
+      case 'resume':
+        this.#server(id).auto.persist = true
+        return this.#server(id).settle()
+      case 'crash':
+        return this.#running().crash(id, Number(count ?? 0))
+      case 'restart':
+        return this.#narrator.started(this.#running().restart(id))
+      case 'show':
+        for (const shown of words.length > 0 ? words : this.#running().ids) {
+          this.#narrator.say(describeServer(this.#server(shown)))
+        }
+        return
+      default:
+        throw new Error(`there is no command ${verb}; there are:${COMMANDS}`)
+    }
+  }
+
+  #list(what: string, messages: readonly Message[]): void {
+    for (const message of messages) {
+      this.#narrator.say(`${what}${message.from} → ${message.to} ${describeMessage(message)}`)
+    }
+  }
+
+  #running(): Cluster {
+    if (this.#cluster === undefined) throw new Error('there is no cluster yet')
+    return this.#cluster
+  }
+
+  #server(id: NodeId): ModelServer {
+    return this.#running().server(id)
+  }
+}
+
+/**
+ * Runs a script in which lines that begin with `>` are commands and indented lines what they brought about.
+ * Returns it with what they bring about now; all other lines stay as they are. Of a command after `>>` nothing
+ * is said: it sets the scene.
+ */
+export function rerun(text: string): string {
+  const script = new Script()
+  const lines: string[] = []
+  for (const line of text.split('\n')) {
+    if (line.startsWith('  ')) continue
+    lines.push(line)
+    if (line.startsWith('>> ')) script.execute(line.slice(3))
+    else if (line.startsWith('> ')) lines.push(...script.execute(line.slice(2)).map((said) => `  ${said}`))
+  }
+  return lines.join('\n')
+}
+
+function parseOptions(words: readonly string[]): Partial<RaftOptions> {
+  return Object.fromEntries(
+    words.map((word) => word.split('=')).map(([name, value]) => [name, Number(value)]),
+  )
+}
+
+function parseFound(words: readonly string[]): Found {
+  const at = words.indexOf('term')
+  const log: Term[] = (at === -1 ? words : words.slice(0, at)).map(Number)
+  return at === -1 ? { log } : { log, term: Number(words[at + 1]) }
+}
+
+function parseWhich(words: readonly string[]): Which {
+  const which: { -readonly [K in keyof Which]: Which[K] } = {}
+  for (const word of words) {
+    if (!word.includes('->')) {
+      which.type = word as Message['type']
+      continue
+    }
+    const [from, to] = word.split('->')
+    if (from) which.from = from
+    if (to) which.to = to
+  }
+  return which
+}
