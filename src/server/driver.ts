@@ -57,6 +57,8 @@ export class Driver {
   #reads: ReadCall[] = []
   /** Reads under way, by the id of their `readIndex` input. */
   readonly #readRounds = new Map<number, readonly ReadCall[]>()
+  /** How many reads there are in both. */
+  #waitingReads = 0
   #lastReadId = 0
 
   #outbox: Message[] = []
@@ -140,10 +142,13 @@ export class Driver {
   read(call: ReadCall): void {
     if (this.#stopped || this.#status.role !== 'leader') {
       call.fail(this.#notLeader())
-      return
+    } else if (this.#waitingReads >= this.#settings.maxWaitingProposals) {
+      call.fail(tooBusy())
+    } else {
+      this.#waitingReads++
+      this.#reads.push(call)
+      this.#wake()
     }
-    this.#reads.push(call)
-    this.#wake()
   }
 
   /** A read of what this node has applied, which may be behind: served at once, whoever leads. */
@@ -289,6 +294,7 @@ export class Driver {
   #takeRound(id: number): readonly ReadCall[] {
     const calls = this.#readRounds.get(id)!
     this.#readRounds.delete(id)
+    this.#waitingReads -= calls.length
     return calls
   }
 
@@ -297,6 +303,7 @@ export class Driver {
       for (const call of calls) call.fail(refusal)
     this.#reads = []
     this.#readRounds.clear()
+    this.#waitingReads = 0
   }
 
   // ---- time ----

@@ -72,6 +72,7 @@ class Node implements RunningNode {
   readonly #health = new HealthImplementation({ '': 'SERVING', 'balsa.v1.Kv': 'NOT_SERVING' })
   #replica!: Replica
   #exchanges!: ExchangeService
+  #stopped!: Promise<StopError | undefined>
   clientAddress = ''
   peerAddress = ''
 
@@ -89,8 +90,9 @@ class Node implements RunningNode {
     this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
   }
 
+  /** However it ends, nothing of it stays open. */
   get stopped(): Promise<StopError | undefined> {
-    return this.#replica.stopped
+    return this.#stopped
   }
 
   /** Listens for clients first: their port has to be known before peers can be told of it. */
@@ -119,16 +121,24 @@ class Node implements RunningNode {
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
+    this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
   }
 
   async stop(): Promise<void> {
-    this.#health.setStatus('', 'NOT_SERVING')
     this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
     await this.#replica.stop()
+    await this.#stopped
+  }
+
+  async #closeWhenStopped(): Promise<StopError | undefined> {
+    const reason = await this.#replica.stopped
+    this.#health.setStatus('', 'NOT_SERVING')
+    this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
     this.#exchanges.close()
     await Promise.all([this.#clientServer, this.#peerServer].map(shutDown))
     this.#forwarder.close()
+    return reason
   }
 
   /** It could not start: nothing stays open. */

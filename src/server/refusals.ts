@@ -38,7 +38,7 @@ export function leadershipLost(reason: string): ErrorDetail {
 export function tooBusy(): ErrorDetail {
   return {
     code: 'RESOURCE_EXHAUSTED',
-    message: 'too many writes are waiting at the leader: try again a little later, or with fewer at a time',
+    message: 'too many requests are waiting at the leader: try again a little later, or with fewer at a time',
     notExecuted: true,
     leader: undefined,
   }
