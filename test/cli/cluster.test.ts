@@ -71,7 +71,9 @@ describe('balsa cluster start', () => {
       await world.stdout.waitFor(/n1 \(pid \d+\) was killed by SIGKILL\.\nThe cluster goes on with 2 of 3/)
       await world.stdout.waitFor(/n3 leads now \(term 2\)/)
       process.kill(n2.pid, 'SIGKILL')
-      await world.stdout.waitFor(/n2 .* was killed by SIGKILL\.\nOnly 1 of 3 nodes are left.* until 2 run/)
+      await world.stdout.waitFor(
+        /n2 .* was killed by SIGKILL\.\nThe cluster is down to 1 of 3 nodes.* until 2 run/,
+      )
       assert.ok(world.stdout.text.includes(`\n  ${n2.restartCommand}\n`))
       // Neither was restarted.
       assert.deepEqual(

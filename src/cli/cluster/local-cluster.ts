@@ -78,7 +78,7 @@ export class LocalCluster {
     stop.onRepeat(() => {
       if (performance.now() - since > SAME_SIGNAL_MS) this.#supervisor.killAll()
     })
-    say(`Stopping ${this.#supervisor.alive} nodes …`)
+    say('Stopping …')
     await Promise.all([this.#supervisor.stop(), client.close()])
     for (const id of this.#byHand) say(`${id} was started by hand and goes on (pid ${this.#pids.get(id)}).`)
     say('Stopped.')
@@ -144,7 +144,7 @@ export class LocalCluster {
       lines.push(
         left >= majority
           ? `The cluster goes on with ${left} of ${layout.length} nodes.`
-          : `Only ${left} of ${layout.length} nodes are left: reads and writes fail until ${majority} run.`,
+          : `The cluster is down to ${left} of ${layout.length} nodes: reads and writes fail until ${majority} run.`,
         `Log: ${node.logFile}. To start it again, in another terminal:`,
         `  ${node.restartCommand}`,
       )
