@@ -15,25 +15,25 @@ import {
 } from './support/messages.ts'
 import type { Message } from '../../src/raft/types.ts'
 
-/** A server in each role, in term 1. */
+/** A server in each role, in term 1 unless told. */
 const ROLES = {
-  follower: (): Lone => {
-    const lone = new Lone({ term: 1 })
-    lone.receive(append())
+  follower: (term = 1): Lone => {
+    const lone = new Lone({ term })
+    lone.receive(append({ term }))
     return lone
   },
-  preCandidate: (): Lone => {
-    const lone = new Lone({ term: 1 })
+  preCandidate: (term = 1): Lone => {
+    const lone = new Lone({ term })
     lone.timeout()
     return lone
   },
-  candidate: (): Lone => {
-    const lone = new Lone()
+  candidate: (term = 1): Lone => {
+    const lone = new Lone({ term: term - 1 })
     lone.campaign()
     return lone
   },
-  leader: (): Lone => {
-    const lone = new Lone()
+  leader: (term = 1): Lone => {
+    const lone = new Lone({ term: term - 1 })
     lone.lead()
     return lone
   },
@@ -111,20 +111,21 @@ describe('rules for all servers (Figure 3.1)', () => {
   it('messages of a lower term change nothing in any role (§3.3; etcd: RejectStaleTermMessage)', () => {
     const lower: Message[] = [
       append({ term: 1, entries: entriesOfTerms([1]) }),
-      appendReply({ term: 1, matchIndex: 9 }),
+      appendReply({ term: 1, matchIndex: 1 }),
       heartbeat({ term: 1, leaderCommit: 9 }),
       heartbeatReply({ term: 1, readContext: 9 }),
       vote({ term: 1, lastLogIndex: 9, lastLogTerm: 1 }),
       voteReply({ term: 1 }),
       preVoteReply({ term: 1 }),
     ]
-    for (const make of Object.values(ROLES)) {
+    for (const [role, make] of Object.entries(ROLES)) {
       for (const message of lower) {
-        const lone = make()
-        lone.receive(append({ term: 5, from: 'n3' }))
+        const lone = make(5)
         const before = lone.view
+        assert.deepEqual([before.role, before.term], [role, 5])
         lone.receive(message)
-        assert.deepEqual(lone.view, before, message.type)
+        assert.deepEqual(lone.view, before, `${message.type} to a ${role}`)
+        assert.deepEqual(lone.server.disk.hardState, before.hardState)
       }
     }
   })

@@ -137,9 +137,12 @@ export function rerun(text: string): string {
 }
 
 function parseOptions(words: readonly string[]): Partial<RaftOptions> {
-  return Object.fromEntries(
-    words.map((word) => word.split('=')).map(([name, value]) => [name, Number(value)]),
-  )
+  const options: Record<string, number> = {}
+  for (const word of words) {
+    const [name, value] = word.split('=')
+    options[name!] = Number(value)
+  }
+  return options
 }
 
 function parseFound(words: readonly string[]): Found {
