@@ -49,6 +49,7 @@ export function keyBytes(key: Bytes): Uint8Array {
   return bytes
 }
 
+/** A value as bytes of our own. Throws InvalidArgumentError where it is too large. */
 export function valueBytes(value: Bytes): Uint8Array {
   const bytes = copyBytes(value, 'a value')
   if (bytes.length > MAX_VALUE_BYTES) {
@@ -128,6 +129,7 @@ export function checkTimeout(timeoutMs: number): number {
   return timeoutMs
 }
 
+/** Throws InvalidArgumentError for a consistency that there is not. */
 export function checkConsistency(consistency: Consistency): Consistency {
   if (consistency !== 'linearizable' && consistency !== 'stale' && consistency !== 'lease') {
     throw new InvalidArgumentError(

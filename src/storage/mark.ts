@@ -101,6 +101,7 @@ export function contradiction(log: MarkContent, mark: MarkContent): string | und
   return undefined
 }
 
+/** Whether two hard states are of the same term and the same vote. */
 export function sameHardState(a: HardState, b: HardState): boolean {
   return a.currentTerm === b.currentTerm && a.votedFor === b.votedFor
 }
