@@ -27,11 +27,17 @@ export class Chaos {
   /** Commands that clients wait for: where they were proposed. */
   readonly #waiting = new Map<string, NodeId>()
   #nextId = 1
+  /** How often the oldest message comes first, in percent. */
+  readonly #inOrder: number
+  /** How often time passes, compared with the rest, in thousandths above the least. */
+  readonly #haste: number
 
   constructor(seed: number, size: number) {
     this.counts = { steps: 0, committed: 0, acknowledged: 0, reads: 0, crashes: 0, terms: 0, fetches: 0 }
     this.#random = new Random(seed)
-    const small = { maxAppendBytes: 120, maxInFlightBytes: 300, maxInFlightEntries: 6 }
+    this.#inOrder = 30 + this.#random.below(70)
+    this.#haste = this.#random.below(60)
+    const small = { electionTicks: 4, maxAppendBytes: 120, maxInFlightBytes: 300, maxInFlightEntries: 6 }
     this.cluster = new Cluster({
       size,
       raft: { ...small, maxTailBytes: 1500, maxApplyBytes: 150, seed },
@@ -82,11 +88,11 @@ export class Chaos {
     if (dice < 450) this.#deliver()
     else if (dice < 470) this.#removeAt(this.#anyMessage())
     else if (dice < 490) this.#deliver(true)
-    else if (dice < 493) this.#partition()
+    else if (dice < 495) this.#partition()
     else if (dice < 500) cluster.heal()
     else if (!server.up) {
       if (this.#chance(10)) cluster.restart(server.id, this.#chance(50) ? this.#random.below(8) : undefined)
-    } else if (dice < 600) server.tick()
+    } else if (dice < 580 + this.#haste) server.tick()
     else if (dice < 760) this.#disk(server)
     else if (dice < 840) this.#machine(server)
     else if (dice < 880) server.answerFetch()
@@ -104,9 +110,9 @@ export class Chaos {
     this.cluster.hand(message)
   }
 
-  /** Mostly the oldest message, often enough any other. */
+  /** Where in the network the next message to arrive stands. */
   #anyMessage(): number {
-    return this.#chance(70) ? 0 : this.#random.below(this.cluster.pool.length)
+    return this.#chance(this.#inOrder) ? 0 : this.#random.below(this.cluster.pool.length)
   }
 
   #removeAt(at: number): void {
