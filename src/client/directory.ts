@@ -81,7 +81,6 @@ export class Directory {
 
   /** The ways to a leader: the endpoint of our own that is known under its id, then the address that it advertises. */
   waysTo(leader: LeaderHint): Target[] {
-    if (this.isSuspect(leader.id)) return []
     const own = this.#endpointOf.get(leader.id)
     const ways = own === undefined ? [] : [own]
     if (leader.clientAddress !== '' && leader.clientAddress !== own) ways.push(leader.clientAddress)

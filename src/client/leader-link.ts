@@ -89,8 +89,6 @@ export class LeaderLink implements NodeStreamEvents {
     stream.serving = false
     this.#problem = error
     if (leader !== undefined && this.#follow(leader, stream.target)) {
-      this.#pause?.cancel()
-      this.#pause = undefined
       if (this.#dialing === undefined) this.#next()
     } else if (this.#dialing === undefined) {
       this.#rest()

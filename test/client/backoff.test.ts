@@ -53,8 +53,24 @@ describe('backing off', () => {
     assert.ok(puts.every((put) => put.value))
   })
 
+  it('holds back what does not leave, until it has left', async () => {
+    const { clock, client, n1 } = await warmCluster()
+    n1.congest(9 * 1024 * 1024)
+    const put = new Outcome(client.put('k', 'v'))
+    const get = new Outcome(client.get('warm'))
+    await clock.advance(50)
+    assert.equal(n1.requests.length, 0)
+    n1.congest(0)
+    await clock.advance(5)
+    assert.ok(put.value && get.value)
+  })
+
   it('does not run in circles with a node that breaks every stream', async () => {
-    const { cluster, clock, client, n1 } = await warmCluster(2000)
+    const cluster = new FakeCluster()
+    const { clock, n1 } = cluster
+    const client = cluster.client({ endpoints: ['a:1'], timeoutMs: 2000 })
+    void client.put('warm', 'up')
+    await clock.advance(20)
     n1.handler = () => (clock.soon(() => n1.breakStreams()), undefined)
     const put = new Outcome(client.put('k', 'v'))
     await clock.advance(2100)
@@ -91,6 +107,10 @@ describe('stale reads', () => {
     await cluster.clock.advance(10)
     assert.ok(stale.settled && stale.error === undefined)
     assert.equal(cluster.n2.requests.length, 1)
+    assert.deepEqual(
+      cluster.dials.map(({ endpoint }) => endpoint),
+      ['b:1'],
+    )
   })
 
   it('go elsewhere where a node refuses them', async () => {

@@ -135,6 +135,37 @@ describe('the outcome of a call', () => {
     assert.equal(n1.requests.length, 1)
   })
 
+  it('is that of the next try where the node takes an error back', async () => {
+    const { clock, client, n1 } = await warmCluster()
+    n1.handler = () => undefined
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.advance(5)
+    n1.handler = n1.defaultHandler
+    const { id } = n1.requests[0]!
+    n1.answer([id, error('UNAVAILABLE')], [id, result({ revision: 99, succeeded: true })])
+    await clock.advance(100)
+    assert.deepEqual(put.value, { revision: 2 })
+    assert.equal(put.times, 1)
+  })
+
+  it('takes an answer that is already here, though the deadline passed while this process was held up', async () => {
+    const { clock, client, n1 } = await warmCluster(500)
+    n1.handler = () => undefined
+    const answer = (): void => n1.answerNow([n1.requests[0]!.id, result({ revision: 3, succeeded: true })])
+    clock.after(500, () => clock.soon(answer))
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.advance(510)
+    assert.deepEqual(put.value, { revision: 3 })
+  })
+
+  it('has one timer for all deadlines', async () => {
+    const { clock, client, n1 } = await warmCluster()
+    n1.handler = () => undefined
+    const before = clock.timerCount
+    for (let timeoutMs = 1000; timeoutMs > 500; timeoutMs--) void new Outcome(client.get('k', { timeoutMs }))
+    assert.ok(clock.timerCount <= before + 1)
+  })
+
   it('ignores an answer that comes after the deadline', async () => {
     const { clock, client, n1 } = await warmCluster(100)
     n1.handler = () => undefined

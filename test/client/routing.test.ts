@@ -95,21 +95,18 @@ describe('following the leader', () => {
     const { clock, n1, n2 } = cluster
     cluster.nodes.delete('b:1')
     cluster.elect(n2, 2, 'inside:1')
-    const client = cluster.client({ endpoints: ['a:1'] })
+    const client = cluster.client({ endpoints: ['a:1', 'c:1'] })
     void client.put('k', 'v')
     await clock.advance(50)
     cluster.dials.length = 0
-    // n1 leads now; then n2 again, which is still behind no endpoint.
-    cluster.elect(n1, 3)
-    const first = new Outcome(client.put('k', 'w'))
+    n1.breakStreams()
+    await clock.advance(300)
+    const put = new Outcome(client.put('k', 'w'))
     await clock.advance(50)
-    cluster.elect(n2, 4, 'inside:1')
-    const second = new Outcome(client.put('k', 'x'))
-    await clock.advance(50)
-    assert.ok(first.value && second.value)
+    assert.ok(put.value)
     assert.deepEqual(
       cluster.dials.map(({ endpoint }) => endpoint),
-      ['a:1', 'inside:1', 'a:1'],
+      ['c:1', 'inside:1', 'a:1', 'c:1'],
     )
   })
 
@@ -180,6 +177,18 @@ describe('following the leader', () => {
 })
 
 describe('losing the leader', () => {
+  it('reconnects at once to the only endpoint that there is', async () => {
+    const cluster = new FakeCluster()
+    const { clock, n1 } = cluster
+    const client = cluster.client({ endpoints: ['a:1'] })
+    void client.put('warm', 'up')
+    await clock.advance(20)
+    n1.breakStreams()
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.advance(5)
+    assert.ok(put.value)
+  })
+
   it('sends the same (session, sequence) again, and the write is applied once', async () => {
     const { cluster, clock, client, n1, n2 } = await warmCluster()
     // n1 applies, and dies before its answer leaves.
@@ -212,8 +221,8 @@ describe('losing the leader', () => {
     n1.handler = () => undefined
     const first = Array.from({ length: 5 }, (_, index) => new Outcome(client.put(`a${index}`, 'v')))
     await clock.advance(3)
-    n1.kill()
     const second = Array.from({ length: 5 }, (_, index) => new Outcome(client.put(`b${index}`, 'v')))
+    n1.kill()
     cluster.elect(n2, 2)
     await clock.advance(1000)
     assert.ok([...first, ...second].every((put) => put.value))

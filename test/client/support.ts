@@ -160,6 +160,14 @@ export class FakeNode {
     }
   }
 
+  /** So many bytes have not left the client yet. 0: all have. */
+  congest(bytes: number): void {
+    for (const connection of this.#connections) {
+      connection.unsentBytes = bytes
+      if (bytes === 0) connection.handlers.drained()
+    }
+  }
+
   /** Sends bytes as they are. */
   babble(bytes: Uint8Array): void {
     for (const connection of this.#connections) if (connection.open) connection.deliver(bytes)
