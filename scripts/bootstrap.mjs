@@ -1,9 +1,13 @@
-// What `npm start`, `npm test` and `npm run build` run: installs and builds what is missing or out of date,
+// What `npm start`, `npm test`, `npm run build`, `bench` and `sim` run: installs and builds what is missing or out of date,
 // then does what was asked. It needs Node and npm, nothing else, and is parsed by whatever Node is there,
 // however old: nothing newer than ES modules in this file.
+import childProcess from 'child_process'
 import fs from 'fs'
 import path from 'path'
 import url from 'url'
+
+/** Programs in TypeScript beside the package: `npm run bench` and the like. */
+const programs = { bench: 'bench/main.ts', sim: 'test/sim/main.ts' }
 
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))
 
@@ -57,6 +61,10 @@ async function main(argv) {
   } else if (command === 'test') {
     const test = await import('./test.mjs')
     await test.main(root, flags)
+  } else if (programs[command] !== undefined) {
+    const run = ['--import', 'tsx', path.join(root, programs[command])].concat(flags)
+    const ended = childProcess.spawnSync(process.execPath, run, { cwd: root, stdio: 'inherit' })
+    process.exitCode = ended.status === null ? 1 : ended.status
   }
 }
 
