@@ -6,7 +6,10 @@ import fs from 'fs'
 import path from 'path'
 import url from 'url'
 
-/** Programs in TypeScript beside the package: `npm run bench` and the like. */
+/**
+ * Programs in TypeScript beside the package: `npm run bench` and the like.
+ * @type {Record<string, string>}
+ */
 const programs = { bench: 'bench/main.ts', sim: 'test/sim/main.ts' }
 
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))
@@ -49,7 +52,7 @@ async function main(argv) {
     process.exit(1)
   }
   const setup = await import('./lib/setup.mjs')
-  const command = argv[0]
+  const command = argv[0] === undefined ? '' : argv[0]
   const flags = argv.slice(1)
   if (!(await setup.setUp(root, { rebuild: command === 'build' && flags.includes('--force') })))
     process.exit(1)
