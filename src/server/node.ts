@@ -166,13 +166,8 @@ class Node implements RunningNode {
     const { id } = this.#config
     const { clusterId } = this.#loaded.directory.identity
     const forwarder = this.#forwarder
-    this.#exchanges = new ExchangeService({
-      id,
-      clusterId,
-      front: replica.front,
-      forwarder,
-      leader: () => replica.leaderHint(),
-    })
+    const host = { id, clusterId, front: replica.front, leader: () => replica.leaderHint() }
+    this.#exchanges = new ExchangeService(host, forwarder)
     const kv: UntypedServiceImplementation = {
       ...unaryHandlers(replica.front, forwarder),
       Exchange: this.#exchanges.handle,

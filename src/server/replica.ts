@@ -2,10 +2,12 @@ import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
 import type { LeaderHint, StopError } from '../errors.ts'
 import { KV_LIMITS, KV_TUNING } from '../kv/limits.ts'
+import type { KvLimits } from '../kv/limits.ts'
 import { KvStateMachine } from '../kv/state-machine.ts'
 import type { StateMachine } from '../kv/types.ts'
 import { RaftNode } from '../raft/node.ts'
 import type { NodeView } from '../raft/node.ts'
+import type { InitialState, RaftOptions } from '../raft/state.ts'
 import type { NodeId, RoleStatus } from '../raft/types.ts'
 import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
@@ -39,6 +41,10 @@ export interface LoadOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly logger: Logger
+  /** Draws the incarnation at the first start. Default: at random. */
+  readonly drawIncarnation?: () => number
+  /** What the state machine is bound to, the same on every node. Default: the limits in force. */
+  readonly limits?: KvLimits
 }
 
 /**
@@ -49,10 +55,14 @@ export async function loadReplica(config: NodeConfig, options: LoadOptions): Pro
   const { disk, clock, logger } = options
   const members = [...config.peers.keys()]
   const identity = { nodeId: config.id, clusterName: config.clusterName, members }
-  const directory = await openDataDirectory(disk, { ...identity, clock })
+  const directory = await openDataDirectory(disk, {
+    ...identity,
+    clock,
+    ...(options.drawIncarnation && { drawIncarnation: options.drawIncarnation }),
+  })
   try {
     const tuning = { ...KV_TUNING, cacheBytes: config.cacheBytes }
-    const machine = await KvStateMachine.restore(directory.stateStore, KV_LIMITS, tuning)
+    const machine = await KvStateMachine.restore(directory.stateStore, options.limits ?? KV_LIMITS, tuning)
     const recovered = await directory.logStore.open({
       tailBytes: config.logTailBytes,
       anchorIndex: machine.applied.index,
@@ -76,6 +86,8 @@ export interface ReplicaParts {
   readonly clientAddress: string
   /** Role, term or leader changed. */
   readonly changed?: (status: RoleStatus) => void
+  /** Makes the core, for who wants to watch its every step. Default: a RaftNode. */
+  readonly newCore?: (options: RaftOptions, initial: InitialState) => RaftNode
 }
 
 /** What a replica knows of itself and of its peers. */
@@ -120,7 +132,8 @@ export class Replica {
     this.#parts = parts
     this.#directory = directory
     this.#machine = machine
-    this.#raft = new RaftNode(
+    const newCore = parts.newCore ?? ((options, initial) => new RaftNode(options, initial))
+    this.#raft = newCore(
       {
         id: config.id,
         membership: { voters: members, outgoing: [], learners: [] },
