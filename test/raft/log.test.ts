@@ -87,6 +87,14 @@ describe('the log', () => {
     assert.equal(short.entries(2, 3, 1), undefined)
   })
 
+  it('forgets the terms of what it truncates', () => {
+    const log = logOf([1, 1, 2])
+    log.replaceAfter(entriesOfTerms([1])[0]!, [])
+    assert.deepEqual([log.lastIndex, log.termAt(2)], [1, undefined])
+    log.append(2, [command('set a 1')])
+    assert.equal(log.termAt(2), 2)
+  })
+
   it('refuses a gap, a term that falls, and a leader who appends in an old term', () => {
     const log = logOf([1, 2])
     assert.throws(() => log.replaceAfter({ index: 3, term: 2, checksum: 0 }, []), /do not fit/)

@@ -165,6 +165,9 @@ describe('entries that left memory', () => {
     } as const
     assert.deepEqual(lone.server.step(answer).messages, [], 'as a follower')
     lone.lead()
+    const again = { success: false, matchIndex: 5, conflictIndex: 1, conflictTerm: 1 }
+    lone.receive(appendReply({ term: 7, ...again }))
+    assert.equal(lone.server.pendingFetches[0]?.from, fetch.from, 'it wants the same place again')
     assert.deepEqual(lone.server.step(answer).messages, [], 'as the leader of a later term')
   })
 
