@@ -1,0 +1,113 @@
+import type { ApplyResult, Checkpoint, StateMachine } from '../../src/kv/types.ts'
+import type { KeyRecord } from '../../src/wire/types.ts'
+import { RaftNode } from '../../src/raft/node.ts'
+import type { NodeView } from '../../src/raft/node.ts'
+import type { InitialState, RaftOptions } from '../../src/raft/state.ts'
+import type { Input, LogEntry, LogIndex, LogPosition, Message, Output } from '../../src/raft/types.ts'
+import type { Transport, TransportHandler } from '../../src/transport/transport.ts'
+
+/** The core, with somebody who looks at every step. */
+export class WatchedCore extends RaftNode {
+  readonly #watch: (input: Input, output: Output, view: NodeView) => void
+
+  constructor(
+    options: RaftOptions,
+    initial: InitialState,
+    watch: (input: Input, output: Output, view: NodeView) => void,
+  ) {
+    super(options, initial)
+    this.#watch = watch
+  }
+
+  override step(input: Input): Output {
+    const output = super.step(input)
+    this.#watch(input, output, this.view())
+    return output
+  }
+}
+
+export interface MachineWatcher {
+  applied(entry: LogEntry, result: ApplyResult, hash: string): void
+  checkpointWritten(index: LogIndex): void
+}
+
+/** The state machine, with somebody who looks at every apply. */
+export class WatchedMachine implements StateMachine {
+  readonly #machine: StateMachine
+  readonly #watcher: MachineWatcher
+  #frozen: LogIndex = 0
+
+  constructor(machine: StateMachine, watcher: MachineWatcher) {
+    this.#machine = machine
+    this.#watcher = watcher
+  }
+
+  apply(entry: LogEntry): ApplyResult {
+    const result = this.#machine.apply(entry)
+    this.#watcher.applied(entry, result, this.#machine.stateHash())
+    return result
+  }
+
+  get applied(): LogPosition {
+    return this.#machine.applied
+  }
+
+  get revision(): number {
+    return this.#machine.revision
+  }
+
+  get clusterTimeMs(): number {
+    return this.#machine.clusterTimeMs
+  }
+
+  get sessionCount(): number {
+    return this.#machine.sessionCount
+  }
+
+  get unwrittenBytes(): number {
+    return this.#machine.unwrittenBytes
+  }
+
+  stateHash(): string {
+    return this.#machine.stateHash()
+  }
+
+  get(key: Uint8Array): KeyRecord | undefined {
+    return this.#machine.get(key)
+  }
+
+  freeze(): Checkpoint | undefined {
+    const checkpoint = this.#machine.freeze()
+    if (checkpoint !== undefined) this.#frozen = checkpoint.upTo.index
+    return checkpoint
+  }
+
+  checkpointWritten(): void {
+    this.#machine.checkpointWritten()
+    this.#watcher.checkpointWritten(this.#frozen)
+  }
+}
+
+/** The transport, with somebody who looks at every message that leaves. */
+export class WatchedTransport implements Transport {
+  readonly #transport: Transport
+  readonly #watch: (message: Message) => void
+
+  constructor(transport: Transport, watch: (message: Message) => void) {
+    this.#transport = transport
+    this.#watch = watch
+  }
+
+  start(handler: TransportHandler): Promise<void> {
+    return this.#transport.start(handler)
+  }
+
+  send(messages: readonly Message[]): void {
+    for (const message of messages) this.#watch(message)
+    this.#transport.send(messages)
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+}
