@@ -1,3 +1,4 @@
+import { addCheck } from './commands/check.ts'
 import { addCluster } from './commands/cluster.ts'
 import { addServe } from './commands/serve.ts'
 import { addShell } from './commands/shell.ts'
@@ -10,4 +11,5 @@ export const COMMANDS: readonly AddCommand[] = Object.freeze([
   addCluster,
   ...STORE_COMMANDS,
   addShell,
+  addCheck,
 ])

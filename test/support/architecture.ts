@@ -28,7 +28,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   transport: { folders: ['wire', 'raft'], files: COMMON, types: [] },
   server: { folders: ['transport', 'storage', 'kv', 'wire', 'raft'], files: COMMON, types: [] },
   client: { folders: ['wire'], files: COMMON, types: ['src/raft/types.ts'] },
-  cli: { folders: ['client', 'server'], files: COMMON, types: [] },
+  check: { folders: [], files: COMMON, types: [] },
+  cli: { folders: ['client', 'server', 'check'], files: COMMON, types: [] },
 }
 
 /** Files at the top of src: what others build on, and the package's entry. */

@@ -1,0 +1,148 @@
+import type { Model, Operation } from '../types.ts'
+import { describeKv, describeKvState } from './kv-words.ts'
+import { checkRevisions } from './kv-revisions.ts'
+import type { KvEntry, KvExpectation, KvInput, KvOutput, KvRecord, KvState, Revision } from './kv-types.ts'
+
+/**
+ * One key of a store with revisions, as Balsa answers: a put answers with the store's revision, which grew by one
+ * with it; a get with the value and the revisions at which the key was created and last changed, or with nothing.
+ * The key is absent at first. What an answer leaves out is not checked.
+ *
+ * The store's revision never goes back, so each answer bounds those after it. Where a write's revision is not
+ * known (its outcome is not) it stays open until an answer tells it.
+ */
+export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
+  name: 'kv',
+  initial: Object.freeze({ floor: 0, record: undefined }),
+
+  step(state: KvState, input: KvInput, output: KvOutput | undefined): KvState | undefined {
+    switch (input.op) {
+      case 'get':
+        return output === undefined ? state : raise(observe(state, output.entry ?? null), output.revision)
+      case 'put':
+        return write(state, input.value, output?.revision)
+      case 'delete':
+        if (output?.deleted === false) {
+          return state.record === undefined ? raise(state, output.revision) : undefined
+        }
+        return state.record === undefined ? undefined : change(state, undefined, output?.revision)
+      case 'cas':
+        return compareAndSwap(state, input.expected, input.value, output)
+    }
+  },
+
+  keyOf({ floor, record }: KvState) {
+    if (!record) return `${floor}`
+    const { value, version, created, modified } = record
+    return `${floor} ${show(created)} ${show(modified)} ${version} ${value}`
+  },
+
+  observes: (input: KvInput, output: KvOutput | undefined) =>
+    input.op === 'get' ||
+    (input.op === 'cas' && output?.succeeded === false) ||
+    (input.op === 'delete' && output?.deleted === false),
+
+  focus(operations: readonly Operation<KvInput, KvOutput>[]) {
+    const asked = new Set<string | undefined>()
+    for (const { input, output } of operations) {
+      asked.add(output?.entry?.value).add(output?.current?.value)
+      if (input.op === 'cas' && 'value' in input.expected) asked.add(input.expected.value)
+    }
+    let unseen = 'unseen'
+    while (asked.has(unseen)) unseen += '+'
+    return {
+      model: kvModel,
+      operations: operations.map((operation) => {
+        const { input } = operation
+        const isSeen = input.op === 'get' || input.op === 'delete' || asked.has(input.value)
+        return isSeen ? operation : { ...operation, input: { ...input, value: unseen } }
+      }),
+    }
+  },
+
+  checkWhole: checkRevisions,
+  describe: describeKv,
+  describeState: describeKvState,
+  kind: ({ op }: KvInput) => (op === 'get' ? 'read' : op === 'put' ? 'write' : op),
+})
+
+function show({ value, exact }: Revision): string {
+  return exact ? `${value}` : `>${value}`
+}
+
+/** The store is at this revision now: undefined where it is beyond it already. */
+function raise(state: KvState | undefined, revision: number | undefined): KvState | undefined {
+  if (state === undefined || revision === undefined || revision === state.floor) return state
+  return revision < state.floor ? undefined : { ...state, floor: revision }
+}
+
+/** The key was seen like this. */
+function observe(state: KvState, seen: KvEntry | null): KvState | undefined {
+  const { record } = state
+  if (record === undefined || seen === null) return record === undefined && seen === null ? state : undefined
+  if (record.value !== seen.value) return undefined
+  if (seen.version !== undefined && record.version !== seen.version) return undefined
+  const modified = settle(record.modified, seen.modRevision)
+  let created = record.version === 1 ? modified : record.created
+  created = created && settle(created, seen.createRevision)
+  if (modified === undefined || created === undefined) return undefined
+  if (modified === record.modified && created === record.created) return state
+  // Each change of the key took at least one revision.
+  if (modified.exact && created.exact && modified.value - created.value < record.version - 1) return undefined
+  const settled = record.version === 1 ? created : modified
+  const floor = settled.exact ? Math.max(state.floor, settled.value) : state.floor
+  return { floor, record: { ...record, created, modified: settled } }
+}
+
+/** A revision of which an answer may have told what it is. */
+function settle(revision: Revision, told: number | undefined): Revision | undefined {
+  if (told === undefined) return revision
+  if (revision.exact) return revision.value === told ? revision : undefined
+  return told > revision.value ? { value: told, exact: true } : undefined
+}
+
+/** The store's next change, at this revision where it is known. */
+function change(
+  { floor }: KvState,
+  record: ((at: Revision) => KvRecord) | undefined,
+  revision: number | undefined,
+): KvState | undefined {
+  if (revision !== undefined && revision <= floor) return undefined
+  const at: Revision =
+    revision === undefined ? { value: floor, exact: false } : { value: revision, exact: true }
+  return { floor: revision ?? floor + 1, record: record?.(at) }
+}
+
+function write(state: KvState, value: string, revision: number | undefined): KvState | undefined {
+  const { record } = state
+  return change(
+    state,
+    (at) => ({ value, version: (record?.version ?? 0) + 1, created: record?.created ?? at, modified: at }),
+    revision,
+  )
+}
+
+function compareAndSwap(
+  state: KvState,
+  expected: KvExpectation,
+  value: string,
+  output: KvOutput | undefined,
+): KvState | undefined {
+  if (output?.succeeded === false) {
+    const seen = output.current === undefined ? state : observe(state, output.current)
+    return seen && holding(seen, expected) !== seen ? raise(seen, output.revision) : undefined
+  }
+  const held = holding(state, expected)
+  return held && write(held, value, output?.revision)
+}
+
+/**
+ * The state in which the condition holds: the given one where that is certain, one with a revision settled where
+ * it may be, undefined where it cannot be.
+ */
+function holding(state: KvState, expected: KvExpectation): KvState | undefined {
+  if ('absent' in expected) return state.record === undefined ? state : undefined
+  if (state.record === undefined) return undefined
+  if ('value' in expected) return state.record.value === expected.value ? state : undefined
+  return observe(state, { value: state.record.value, modRevision: expected.modRevision })
+}

@@ -1,0 +1,165 @@
+import { Search } from './search.ts'
+import type { Model, Operation, Window } from './types.ts'
+
+/** Steps to spend, shared by all who take from it. */
+export interface StepBudget {
+  left: number
+}
+
+/**
+ * No single search takes more of the budget than this, so that one hard question does not use up what many easy
+ * ones need.
+ */
+const MOST_STEPS_A_SEARCH = 300_000
+
+/**
+ * Makes of an illegal history of one key the smallest window that shows why: a set of operations without legal
+ * order, in which every one is needed.
+ *
+ * What may be left out, and stay sound? Not simply any operation: without the write that a read saw, the read is
+ * illegal for another reason, and the window shows nothing. So to leave an operation out means not to insist on it:
+ * one that only observed is gone; one that may have changed something becomes optional, and may have happened as
+ * it was answered or not at all. If the history had a legal order, what is left of it would have one too; so where
+ * what is left has none, neither has the history.
+ *
+ * Leaving out more can only make more orders legal, so that one pass finds a smallest set (no proper subset of
+ * which would do); chunks that halve make the pass short, as in delta debugging (Zeller and Hildebrandt, 2002).
+ * Before that, the history is cut after the first return that has no legal order: a beginning of a linearizable
+ * history is linearizable.
+ */
+export function shrink<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  history: readonly Operation<Input, Output>[],
+  budget: StepBudget,
+): Window<Input, Output> {
+  return new Shrinker(model, budget).shrink([...history].sort((a, b) => a.call - b.call))
+}
+
+class Shrinker<State, Input, Output> {
+  readonly #model: Model<State, Input, Output>
+  readonly #budget: StepBudget
+
+  constructor(model: Model<State, Input, Output>, budget: StepBudget) {
+    this.#model = model
+    this.#budget = budget
+  }
+
+  shrink(history: readonly Operation<Input, Output>[]): Window<Input, Output> {
+    const beginning = this.#shortestBeginning(history)
+    const smallest = this.#smallest(beginning)
+    const context = this.#contextOf(smallest.operations, beginning)
+    // What the context may have done it did, as far as it was answered: that makes the more natural order.
+    const search = new Search(this.#model, [...smallest.operations, ...context.operations])
+    search.run(MOST_STEPS_A_SEARCH)
+    return {
+      operations: smallest.operations,
+      context: context.operations,
+      order: search.order,
+      blocked: search.blocked!,
+      minimal: smallest.certain && context.certain,
+    }
+  }
+
+  /** The history up to the first return at which it is illegal; what is not answered by then is left out. */
+  #shortestBeginning(history: readonly Operation<Input, Output>[]): readonly Operation<Input, Output>[] {
+    const returns = history.flatMap((operation) => (isAnswered(operation) ? [operation.return] : []))
+    returns.sort((a, b) => a - b)
+    let shortest = history
+    let low = 0
+    let high = returns.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const last = returns[middle]!
+      const called = history.filter(({ call }) => call <= last)
+      const isPending = (operation: Operation<Input, Output>): boolean =>
+        isAnswered(operation) && operation.return > last
+      const beginning = called.map((operation) => (isPending(operation) ? withoutEnd(operation) : operation))
+      if (this.#run(beginning, []).result === 'illegal') {
+        high = middle
+        shortest = beginning
+      } else {
+        low = middle + 1
+      }
+    }
+    return shortest
+  }
+
+  /** The answered operations without any of which the others have a legal order. */
+  #smallest(beginning: readonly Operation<Input, Output>[]): Found<Input, Output> {
+    let needed = beginning.filter(isAnswered)
+    let certain = true
+    for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
+      certain = true
+      for (let start = 0; start < needed.length;) {
+        const fewer = [...needed.slice(0, start), ...needed.slice(start + size)]
+        const { result } = this.#run(beginning, without(beginning.filter(isAnswered), fewer))
+        if (result === 'illegal') needed = fewer
+        else start += size
+        certain &&= result === 'illegal' || result === 'legal'
+      }
+    }
+    return { operations: needed, certain }
+  }
+
+  /** What else it takes for a legal order where a needed operation did not happen: often the write that was read. */
+  #contextOf(
+    needed: readonly Operation<Input, Output>[],
+    beginning: readonly Operation<Input, Output>[],
+  ): Found<Input, Output> {
+    let context: Operation<Input, Output>[] = []
+    let certain = true
+    const explains = (one: Operation<Input, Output>, others: readonly Operation<Input, Output>[]): boolean =>
+      this.#run([...needed, ...others], [one, ...others]).result === 'legal'
+    for (const one of needed) {
+      if (explains(one, context)) continue
+      const others = needed.filter((operation) => operation !== one)
+      const { result, order } = this.#run(beginning, without(beginning.filter(isAnswered), others))
+      certain &&= result === 'legal'
+      context = [...new Set([...context, ...without(order, needed)])]
+    }
+    for (const candidate of [...context]) {
+      const fewer = without(context, [candidate])
+      if (certain && needed.every((one) => explains(one, fewer))) context = fewer
+    }
+    return { operations: context.sort((a, b) => a.call - b.call), certain }
+  }
+
+  /** @param leftOut operations that are not insisted on */
+  #search(
+    history: readonly Operation<Input, Output>[],
+    leftOut: readonly Operation<Input, Output>[],
+  ): Search<State, Input, Output> {
+    const optional = new Set(leftOut)
+    const isGone = (operation: Operation<Input, Output>): boolean =>
+      optional.has(operation) && this.#model.observes(operation.input, operation.output)
+    const remaining = history.filter((operation) => !isGone(operation))
+    return new Search(this.#model, remaining, optional)
+  }
+
+  #run(history: readonly Operation<Input, Output>[], leftOut: readonly Operation<Input, Output>[]) {
+    const search = this.#search(history, leftOut)
+    const result = search.run(Math.min(MOST_STEPS_A_SEARCH, this.#budget.left))
+    this.#budget.left -= search.steps
+    return { result, order: result === 'legal' ? search.order : [] }
+  }
+}
+
+interface Found<Input, Output> {
+  readonly operations: readonly Operation<Input, Output>[]
+  /** Whether no search that mattered ended for want of steps. */
+  readonly certain: boolean
+}
+
+function isAnswered({ output }: Operation): boolean {
+  return output !== undefined
+}
+
+/** The operation as long as it has no answer. */
+function withoutEnd<Input, Output>(operation: Operation<Input, Output>): Operation<Input, Output> {
+  return { ...operation, output: undefined, return: Infinity }
+}
+
+function without<T>(all: readonly T[], some: readonly T[]): T[] {
+  const excluded = new Set(some)
+  return all.filter((one) => !excluded.has(one))
+}
