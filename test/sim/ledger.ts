@@ -3,7 +3,7 @@ import type { LogEntry } from '../../src/raft/types.ts'
 import type { ApplyResult } from '../../src/kv/types.ts'
 import { decodeCommand } from '../../src/wire/command.ts'
 import type { Operation } from '../../src/wire/types.ts'
-import type { Answer, Asked } from './workload/operation.ts'
+import type { Answer, Asked, Seen } from './workload/operation.ts'
 
 interface Version {
   readonly revision: number
@@ -70,11 +70,6 @@ export class Ledger {
     } else {
       this.#put(operation.key, revision, operation.type === 'put' ? operation.value : operation.newValue)
     }
-  }
-
-  /** What a key held at a revision. */
-  valueAt(key: string, revision: number): string | undefined {
-    return this.#versionAt(key, revision)?.value
   }
 
   /**
@@ -151,21 +146,24 @@ export class Ledger {
   }
 
   /** What was read, or what a condition was found not to hold against, was there at that revision. */
-  #readProblem(asked: Asked, { revision, values, current }: Answer): string | undefined {
-    if (asked.type === 'get') {
-      for (const [i, key] of asked.keys.entries()) {
-        const value = this.valueAt(key, revision)
-        if (value !== values?.[i]) return `at revision ${revision} ${key} is ${value}`
-      }
-    } else if (asked.type === 'delete') {
-      const value = this.valueAt(asked.key, revision)
-      if (value !== undefined) return `at revision ${revision} ${asked.key} is ${value}`
-    } else if (asked.type === 'cas') {
-      const version = this.#versionAt(asked.key, revision)
-      if (this.#holds(asked, version)) return 'the condition held'
-      if (version?.value !== current) return `at revision ${revision} ${asked.key} is ${version?.value}`
+  #readProblem(asked: Asked, { revision, entries, current }: Answer): string | undefined {
+    const differs = (key: string, seen: Seen | undefined): string | undefined => {
+      const version = this.#versionAt(key, revision)
+      const same =
+        version?.value === seen?.value && (seen === undefined || seen.modRevision === version?.revision)
+      return same ? undefined : `at revision ${revision} ${key} is ${version?.value}`
     }
-    return undefined
+    switch (asked.type) {
+      case 'get':
+        return asked.keys.map((key, i) => differs(key, entries?.[i])).find((problem) => problem !== undefined)
+      case 'delete':
+        return differs(asked.key, undefined)
+      case 'cas':
+        if (this.#holds(asked, this.#versionAt(asked.key, revision))) return 'the condition held'
+        return differs(asked.key, current)
+      default:
+        return undefined
+    }
   }
 
   #holds({ expected }: Extract<Asked, { type: 'cas' }>, version: Version | undefined): boolean {

@@ -3,6 +3,7 @@ import { Dice } from './engine/dice.ts'
 import type { Ending } from './faults/fault.ts'
 import { outsidePromises, runMicrotasks } from './engine/microtasks.ts'
 import type { Plan } from './plan.ts'
+import { problemOf } from './verdict.ts'
 import type { TraceLine } from './trace.ts'
 import { World } from './world.ts'
 import type { Breach } from './world.ts'
@@ -66,6 +67,7 @@ class Run {
     this.#expectLeader()
     this.#expectService()
     this.#expectAgreement()
+    this.#expectLinearizable()
     return this.#result(performance.now() - began)
   }
 
@@ -167,6 +169,12 @@ class Run {
     }
     const hashes = new Set(nodes.map((node) => node.replica?.view().stateHash))
     if (hashes.size > 1) this.#world.broken('equal state', `the nodes end with ${[...hashes].join(', ')}`)
+  }
+
+  #expectLinearizable(): void {
+    if (this.#world.breach !== undefined) return
+    const problem = problemOf(this.#world.history)
+    if (problem !== undefined) this.#world.broken('linearizability', problem)
   }
 
   #result(realMs: number): RunResult {

@@ -106,9 +106,9 @@ export function describeAsked(asked: Asked): string {
 /** How it ended. */
 export function describeOutcome(outcome: Outcome): string {
   if (outcome.type !== 'ok') return `${outcome.type}: ${outcome.code} ${outcome.message}`
-  const { revision, succeeded, values } = outcome.answer
+  const { revision, succeeded, entries } = outcome.answer
   const parts = [`revision ${revision}`]
   if (succeeded !== undefined) parts.push(succeeded ? 'succeeded' : 'did not succeed')
-  if (values !== undefined) parts.push(values.map((value) => value ?? 'nothing').join(', '))
+  if (entries !== undefined) parts.push(entries.map((entry) => entry?.value ?? 'nothing').join(', '))
   return parts.join(', ')
 }

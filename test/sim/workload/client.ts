@@ -169,7 +169,7 @@ export class SimulatedClient {
         return learn(asked.key, asked.value, revision)
       case 'cas':
         if (answer.succeeded) learn(asked.key, asked.value, revision)
-        else learn(asked.key, answer.current, answer.currentRevision)
+        else learn(asked.key, answer.current?.value, answer.current?.modRevision)
         return
       case 'delete':
         return learn(asked.key, undefined, undefined)
@@ -177,7 +177,9 @@ export class SimulatedClient {
         for (const [key, value] of asked.puts) learn(key, value, revision)
         return
       case 'get':
-        asked.keys.forEach((key, i) => learn(key, answer.values?.[i], answer.modRevisions?.[i]))
+        asked.keys.forEach((key, i) =>
+          learn(key, answer.entries?.[i]?.value, answer.entries?.[i]?.modRevision),
+        )
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { BalsaClient } from '../../../src/client/client.ts'
+import type { Entry } from '../../../src/client/entry.ts'
 import { BalsaError } from '../../../src/errors.ts'
 
 export type Condition =
@@ -17,13 +18,18 @@ export interface Answer {
   /** The store's, after a write or at a read. */
   readonly revision: number
   readonly succeeded?: boolean
-  /** Of a read, in the order of its keys. */
-  readonly values?: readonly (string | undefined)[]
-  /** Of a read: when each key was changed last. */
-  readonly modRevisions?: readonly (number | undefined)[]
+  /** Of a read, in the order of its keys; undefined: there was no such key. */
+  readonly entries?: readonly (Seen | undefined)[]
   /** Of a comparison that did not hold: what was there. */
-  readonly current?: string | undefined
-  readonly currentRevision?: number | undefined
+  readonly current?: Seen | undefined
+}
+
+/** A key as it was seen. */
+export interface Seen {
+  readonly value: string
+  readonly createRevision: number
+  readonly modRevision: number
+  readonly version: number
 }
 
 /** `failed`: it certainly did not happen. `unknown`: it may have. */
@@ -54,13 +60,18 @@ async function answerOf(client: BalsaClient, asked: Asked): Promise<Answer> {
     }
     case 'cas': {
       const { revision, succeeded, current } = await client.cas(asked.key, asked.expected, asked.value)
-      return { revision, succeeded, current: current?.text(), currentRevision: current?.modRevision }
+      return { revision, succeeded, current: seen(current) }
     }
     case 'get': {
       const consistency = asked.stale ? 'stale' : 'linearizable'
       const { revision, entries } = await client.read(asked.keys, { consistency })
-      const values = entries.map((entry) => entry?.text())
-      return { revision, values, modRevisions: entries.map((entry) => entry?.modRevision) }
+      return { revision, entries: entries.map(seen) }
     }
   }
+}
+
+function seen(entry: Entry | undefined): Seen | undefined {
+  if (entry === undefined) return undefined
+  const { createRevision, modRevision, version } = entry
+  return { value: entry.text(), createRevision, modRevision, version }
 }
