@@ -1,12 +1,12 @@
-import type { LogEntry, LogIndex } from '../../src/raft/types.ts'
+import type { LogEntry, LogIndex, Term } from '../../src/raft/types.ts'
 
 /**
  * Every entry that any node ever wrote, with what stands before it: an entry is known by its index and its
  * checksum, which covers all before it. So an end of a log stands for the whole of it.
  */
 export class EntryTree {
-  /** By index and checksum, the checksum before. */
-  readonly #before = new Map<number, number>()
+  /** By index and checksum, the checksum before, and the term. */
+  readonly #entries = new Map<number, { readonly before: number; readonly term: Term }>()
   /** By index and term, the checksum: log matching says that there is one. */
   readonly #byTerm = new Map<number, number>()
   readonly #broken: (what: string) => void
@@ -16,7 +16,11 @@ export class EntryTree {
   }
 
   has({ index, checksum }: LogEntry): boolean {
-    return this.#before.has(keyOf(index, checksum))
+    return this.#entries.has(keyOf(index, checksum))
+  }
+
+  termOf(index: LogIndex, checksum: number): Term | undefined {
+    return this.#entries.get(keyOf(index, checksum))?.term
   }
 
   /** @param before the checksum of the entry before it; undefined: the end of a log that was never seen. */
@@ -26,7 +30,7 @@ export class EntryTree {
     if (known === undefined) this.#byTerm.set(name, checksum)
     else if (known !== checksum) this.#broken(`there are two entries ${index} of term ${term}`)
     if (before === undefined) this.#broken(`entry ${index} of term ${term} was found, but never written`)
-    else this.#before.set(keyOf(index, checksum), before)
+    else this.#entries.set(keyOf(index, checksum), { before, term })
   }
 
   /**
@@ -38,7 +42,7 @@ export class EntryTree {
     let checksum: number | undefined = lastChecksum
     for (let index = lastIndex; index >= 0 && known[index] !== checksum; index--) {
       known[index] = checksum
-      checksum = this.#before.get(keyOf(index, checksum))
+      checksum = this.#entries.get(keyOf(index, checksum))?.before
       if (checksum === undefined) break
     }
     return known

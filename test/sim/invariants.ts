@@ -145,6 +145,7 @@ export class Invariants {
     node.commitIndex = view.commitIndex
     node.lastApplied = view.lastApplied
     for (let index = before + 1; index <= view.commitIndex; index++) this.#commits(node, index)
+    if (view.role === 'leader' && view.commitIndex > before) this.#checkCommitRule(node)
   }
 
   /** A message leaves: nothing is promised that the sender's disk does not hold (§3.8). */
@@ -275,6 +276,17 @@ export class Invariants {
       }
     }
     this.#committed[index] = checksum
+  }
+
+  /** A leader counts only for entries of its own term; those before it are committed with it (§3.6.2). */
+  #checkCommitRule({ id, log, term, commitIndex }: Shadow): void {
+    const own = this.#tree.termOf(commitIndex, log[commitIndex]!)
+    if (own !== term) {
+      this.#fail(
+        'commit',
+        `${id}, which leads term ${term}, commits entry ${commitIndex} of term ${own} by counting`,
+      )
+    }
   }
 
   #promises(node: Shadow, term: Term, vote: NodeId | undefined): void {
