@@ -22,7 +22,7 @@ export const EMPTY_LOG: InitialLog = Object.freeze({
 })
 
 /** Roughly what an entry costs in memory beyond its bytes. */
-const ENTRY_OVERHEAD = 200
+const ENTRY_OVERHEAD = 100
 
 /** Stands in the slots of entries that were let go, so that nothing keeps their bytes. */
 const EVICTED: LogEntry = Object.freeze({
@@ -30,6 +30,7 @@ const EVICTED: LogEntry = Object.freeze({
   kind: EntryKind.NoOp,
   data: new Uint8Array(0),
   encoded: new Uint8Array(0),
+  size: 0,
 })
 
 /**
@@ -101,8 +102,8 @@ export class RaftLog {
     const start = this.#slot(from)
     const limit = this.#slot(upTo) + 1
     let end = start + 1
-    let bytes = this.#tail[start]!.encoded.length
-    while (end < limit && (bytes += this.#tail[end]!.encoded.length) <= maxBytes) end++
+    let bytes = this.#tail[start]!.size
+    while (end < limit && (bytes += this.#tail[end]!.size) <= maxBytes) end++
     return this.#tail.slice(start, end)
   }
 
@@ -202,5 +203,5 @@ export class RaftLog {
 }
 
 function sizeOf(entry: LogEntry): number {
-  return entry.encoded.length + ENTRY_OVERHEAD
+  return entry.size + ENTRY_OVERHEAD
 }

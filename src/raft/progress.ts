@@ -71,7 +71,7 @@ export class Progress {
       return
     }
     if (entries.length === 0) return
-    const bytes = entries.reduce((sum, entry) => sum + entry.encoded.length, 0)
+    const bytes = entries.reduce((sum, entry) => sum + entry.size, 0)
     const lastIndex = entries.at(-1)!.index
     this.#inFlight.push({ lastIndex, entries: entries.length, bytes })
     this.#inFlightBytes += bytes

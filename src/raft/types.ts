@@ -34,6 +34,8 @@ export interface LogEntry {
   readonly checksum: number
   /** The entry as it stands on disk and on the wire, tag and length included. */
   readonly encoded: Uint8Array
+  /** The length of `encoded`, in bytes. */
+  readonly size: number
 }
 
 /** An entry's place in the log and what identifies the log up to there. */

@@ -1,4 +1,5 @@
 import type { NodeId } from '../raft/types.ts'
+import { MAX_PEER_FRAME_BYTES } from '../transport/peers.ts'
 
 /** How much a node's log says; pino's names. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -199,6 +200,9 @@ const KIB = 1024
 const MIB = 1024 * KIB
 const GIB = 1024 * MIB
 
+/** A request has to fit in a frame between nodes, with what goes around it: one that does not is never replicated. */
+const LARGEST_REQUEST = MAX_PEER_FRAME_BYTES - 4 * MIB
+
 /** Every setting of a node, under the key that it has in a configuration file. */
 export const SETTINGS = Object.freeze({
   id: text('id', 'id', '`n1` without `--peers`', "This node's name within the cluster.", parseNodeId),
@@ -261,11 +265,11 @@ export const SETTINGS = Object.freeze({
     'How long a follower waits for the leader before it stands for election, in milliseconds (each time drawn anew from one to two times this). At least 3 heartbeats.',
   ),
   maxKeyBytes: bytes('max-key-bytes', 4 * KIB, [1, MIB], 'The longest key.'),
-  maxValueBytes: bytes('max-value-bytes', MIB, [1, GIB], 'The largest value.'),
+  maxValueBytes: bytes('max-value-bytes', MIB, [1, LARGEST_REQUEST], 'The largest value.'),
   maxRequestBytes: bytes(
     'max-request-bytes',
     4 * MIB,
-    [KIB, GIB],
+    [KIB, LARGEST_REQUEST],
     'The largest request. At least the longest key and the largest value together.',
   ),
   maxWaitingProposals: Object.freeze<Setting<number>>({
@@ -302,7 +306,7 @@ export const SETTINGS = Object.freeze({
   ),
   logTailBytes: bytes(
     'log-tail-bytes',
-    64 * MIB,
+    16 * MIB,
     [KIB, 64 * GIB],
     'How much of the newest log is kept in memory for the followers.',
   ),

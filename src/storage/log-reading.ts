@@ -96,12 +96,12 @@ class Reading {
     const { from, upTo, maxBytes } = this.#wanted
     if (entry.index === from - 1) this.before = positionOf(entry)
     if (this.full || entry.index < from) return
-    if (this.entries.length > 0 && this.#bytes + entry.encoded.length > maxBytes) {
+    if (this.entries.length > 0 && this.#bytes + entry.size > maxBytes) {
       this.full = true
       return
     }
     this.entries.push(entry)
-    this.#bytes += entry.encoded.length
+    this.#bytes += entry.size
     if (entry.index === upTo || this.#bytes >= maxBytes) this.full = true
   }
 }

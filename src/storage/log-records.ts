@@ -60,7 +60,7 @@ export function* recordsOf(entries: readonly LogEntry[]): Generator<[Uint8Array,
   let start = 0
   let bytes = 0
   for (let i = 0; i < entries.length; i++) {
-    const size = entries[i]!.encoded.length
+    const size = entries[i]!.size
     if (i > start && bytes + size > MAX_RECORD_BYTES) {
       yield [indexKey(entries[start]!.index), concatEntries(entries.slice(start, i))]
       start = i

@@ -161,7 +161,7 @@ class Scan {
     }
     let start = tail.length
     let room = this.#options.tailBytes
-    while (start > 0 && tail[start - 1]!.encoded.length <= room) room -= tail[--start]!.encoded.length
+    while (start > 0 && tail[start - 1]!.size <= room) room -= tail[--start]!.size
     if (start > 0) return { tail: tail.slice(start), tailPrevious: positionOf(tail[start - 1]!) }
     return { tail, tailPrevious: this.#kept[0]?.previous ?? this.last }
   }

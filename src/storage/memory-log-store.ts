@@ -21,7 +21,7 @@ export class MemoryLogStore implements LogStore {
     const entries = this.#entries
     let start = entries.length
     let room = options.tailBytes
-    while (start > 0 && entries[start - 1]!.encoded.length <= room) room -= entries[--start]!.encoded.length
+    while (start > 0 && entries[start - 1]!.size <= room) room -= entries[--start]!.size
     options.progress?.(entries.length)
     return {
       hardState: this.#hardState,
@@ -60,9 +60,9 @@ export class MemoryLogStore implements LogStore {
     const last = Math.min(upTo, this.#entries.length)
     if (from > last) return { previous: LOG_START, entries: [] }
     let end = from
-    let bytes = this.#entries[from - 1]!.encoded.length
-    while (end < last && bytes + this.#entries[end]!.encoded.length <= maxBytes) {
-      bytes += this.#entries[end++]!.encoded.length
+    let bytes = this.#entries[from - 1]!.size
+    while (end < last && bytes + this.#entries[end]!.size <= maxBytes) {
+      bytes += this.#entries[end++]!.size
     }
     return { previous: this.#positionAt(from - 1)!, entries: this.#entries.slice(from - 1, end) }
   }

@@ -65,7 +65,11 @@ export class Peers implements StreamOwner {
       for (let first = 0; first < group.length && !stream.ended;) {
         let size = sizeOf(group[first]!)
         let end = first + 1
-        while (end < group.length && size < FULL_FRAME_BYTES) size += sizeOf(group[end++]!)
+        for (; end < group.length; end++) {
+          const next = sizeOf(group[end]!)
+          if (size + next > FULL_FRAME_BYTES) break
+          size += next
+        }
         this.#write(to, stream, first === 0 && end === group.length ? group : group.slice(first, end))
         first = end
       }
@@ -151,7 +155,7 @@ export class Peers implements StreamOwner {
 /** About how many bytes a message takes in a frame. */
 function sizeOf(message: Message): number {
   let size = 64
-  if (message.type === 'append') for (const entry of message.entries) size += entry.encoded.length
+  if (message.type === 'append') for (const entry of message.entries) size += entry.size
   return size
 }
 

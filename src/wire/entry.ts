@@ -35,6 +35,70 @@ export class ChecksumError extends WireError {
   }
 }
 
+/** The bytes of the checksum field, the last one of an entry. */
+const CHECKSUM_SIZE = 5
+
+/**
+ * An entry as a place in the buffer that it stands in. Views are made when they are asked for: tens of thousands
+ * of entries wait in the log's tail, and two views for each would be most of what the garbage collector sees.
+ */
+class EncodedEntry implements LogEntry {
+  readonly index: number
+  readonly term: Term
+  readonly kind: EntryKind
+  readonly checksum: number
+  readonly #buffer: Buffer
+  readonly #start: number
+  readonly #dataStart: number
+  readonly #dataEnd: number
+
+  constructor(
+    index: number,
+    term: Term,
+    kind: EntryKind,
+    checksum: number,
+    buffer: Buffer,
+    start: number,
+    dataStart: number,
+    dataEnd: number,
+  ) {
+    this.index = index
+    this.term = term
+    this.kind = kind
+    this.checksum = checksum
+    this.#buffer = buffer
+    this.#start = start
+    this.#dataStart = dataStart
+    this.#dataEnd = dataEnd
+  }
+
+  get data(): Buffer {
+    return this.#buffer.subarray(this.#dataStart, this.#dataEnd)
+  }
+
+  get encoded(): Buffer {
+    return this.#buffer.subarray(this.#start, this.#dataEnd + CHECKSUM_SIZE)
+  }
+
+  get size(): number {
+    return this.#dataEnd + CHECKSUM_SIZE - this.#start
+  }
+
+  /** Whether `next` is there and begins where this one ends. */
+  isFollowedBy(next: LogEntry | undefined): next is EncodedEntry {
+    return (
+      next instanceof EncodedEntry &&
+      next.#buffer === this.#buffer &&
+      next.#start === this.#dataEnd + CHECKSUM_SIZE
+    )
+  }
+
+  /** The bytes from `first` to `last`, between which there is nothing but entries. */
+  static run(first: EncodedEntry, last: EncodedEntry): Buffer {
+    return first.#buffer.subarray(first.#start, last.#dataEnd + CHECKSUM_SIZE)
+  }
+}
+
 /**
  * Encodes proposals as the entries after `previous`, into one buffer that holds nothing else.
  *
@@ -68,14 +132,7 @@ export const sealEntries: SealEntries = (
     const end = writer.length
     checksum = crc32(buffer.subarray(body, end), checksum)
     writer.fixed32(5, checksum)
-    entries.push({
-      index,
-      term,
-      kind,
-      data: buffer.subarray(end - data.length, end),
-      checksum,
-      encoded: buffer.subarray(start, writer.length),
-    })
+    entries.push(new EncodedEntry(index, term, kind, checksum, buffer, start, end - data.length, end))
   }
   assert(writer.length === size, 'the size of sealed entries is known before they are encoded')
   return entries
@@ -122,7 +179,9 @@ function readEntry(reader: Reader, seed: number | undefined, previous: LogEntry 
   reader.expect(0x18, 'an entry')
   const kind = reader.uint()
   reader.expect(0x22, 'an entry')
-  const data = reader.bytes()
+  const length = reader.uint()
+  if (length > reader.end - reader.position) throw new WireError('the message ends within an entry')
+  reader.position += length
   const covered = reader.position
   reader.expect(0x2d, 'an entry')
   const checksum = reader.fixed32()
@@ -133,7 +192,7 @@ function readEntry(reader: Reader, seed: number | undefined, previous: LogEntry 
   }
   assertFollows(previous, index, term)
   assertKnownKind(index, kind)
-  return { index, term, kind, data, checksum, encoded: reader.buffer.subarray(start, reader.position) }
+  return new EncodedEntry(index, term, kind, checksum, reader.buffer, start, covered - length, covered)
 }
 
 function assertFollows(previous: LogEntry | undefined, index: number, term: number): void {
@@ -169,14 +228,14 @@ export function concatEntries(entries: readonly LogEntry[]): Uint8Array {
 export function encodedRuns(entries: readonly LogEntry[]): Uint8Array[] {
   const runs: Uint8Array[] = []
   for (let i = 0; i < entries.length;) {
-    const first = entries[i++]!.encoded
-    let end = first.byteOffset + first.length
-    for (; i < entries.length; i++) {
-      const next = entries[i]!.encoded
-      if (next.buffer !== first.buffer || next.byteOffset !== end) break
-      end += next.length
+    const first = entries[i++]!
+    if (!(first instanceof EncodedEntry)) {
+      runs.push(first.encoded)
+      continue
     }
-    runs.push(Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset))
+    let last = first
+    for (let next = entries[i]; last.isFollowedBy(next); next = entries[++i]) last = next
+    runs.push(EncodedEntry.run(first, last))
   }
   return runs
 }

@@ -56,7 +56,7 @@ export function encodePeerFrame(messages: readonly Message[]): Uint8Array {
 /** About how large a message is, and not less where node ids are short. */
 function sizeHint(message: Message): number {
   let size = 128
-  if (message.type === 'append') for (const entry of message.entries) size += entry.encoded.length
+  if (message.type === 'append') for (const entry of message.entries) size += entry.size
   return size
 }
 

@@ -17,6 +17,9 @@ export interface LogStoreHost {
 
 const EVERYTHING = { tailBytes: 1 << 30, anchorIndex: 0 }
 const shape = (entries: readonly LogEntry[]) => entries.map(({ index, term }) => [index, term])
+const wholeEntry = ({ index, term, kind, checksum, size, data, encoded }: LogEntry) => {
+  return { index, term, kind, checksum, size, data: Buffer.from(data), encoded: Buffer.from(encoded) }
+}
 const bytesOf = (entries: readonly LogEntry[]) => Buffer.concat(entries.map((entry) => entry.encoded))
 
 /** What every log store must do. */
@@ -68,18 +71,7 @@ export function logStoreConformance(name: string, open: () => Promise<LogStoreHo
         kinds.map((kind, i) => ({ kind, data: Buffer.alloc(i * 3, i) })),
       )
       const found = await withLog((store) => store.append([write(entries)]))
-      assert.deepEqual(
-        found.tail.map((entry) => ({
-          ...entry,
-          data: Buffer.from(entry.data),
-          encoded: Buffer.from(entry.encoded),
-        })),
-        entries.map((entry) => ({
-          ...entry,
-          data: Buffer.from(entry.data),
-          encoded: Buffer.from(entry.encoded),
-        })),
-      )
+      assert.deepEqual(found.tail.map(wholeEntry), entries.map(wholeEntry))
     })
 
     it('says where each term begins, and what stands at the anchor', async () => {

@@ -45,7 +45,15 @@ export class LogMaker {
 
   add(kind: number, data: Uint8Array = new Uint8Array(0)): LogEntry {
     const index = this.entries.length + 1
-    const entry = { index, term: 1, kind: kind as EntryKind, data, checksum: index * 7, encoded: data }
+    const entry = {
+      index,
+      term: 1,
+      kind: kind as EntryKind,
+      data,
+      checksum: index * 7,
+      encoded: data,
+      size: data.length,
+    }
     this.entries.push(entry)
     return entry
   }

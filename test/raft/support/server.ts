@@ -166,7 +166,7 @@ export class ModelServer {
     const entries: LogEntry[] = []
     let bytes = 0
     for (const entry of this.disk.entries.slice(fetch.from - 1, fetch.upTo)) {
-      bytes += entry.encoded.length
+      bytes += entry.size
       if (entries.length > 0 && bytes > fetch.maxBytes) break
       entries.push(entry)
     }
