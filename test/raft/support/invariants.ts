@@ -58,6 +58,7 @@ export class Invariants {
     assert.ok(view.commitIndex >= (before?.commitIndex ?? 0), `${id}: commitIndex went back`)
     assert.ok(view.lastApplied >= (before?.lastApplied ?? 0), `${id}: lastApplied went back`)
     assert.ok(view.lastApplied <= view.commitIndex, `${id}: lastApplied passed commitIndex`)
+    this.#checkCounted(server, before?.commitIndex ?? 0)
     this.#checkCommitted(server, before?.commitIndex ?? 0)
     this.#seen.set(id, { term: view.term, commitIndex: view.commitIndex, lastApplied: view.lastApplied })
 
@@ -124,6 +125,17 @@ export class Invariants {
       assert.equal(written[0]!.index, first, `leader append-only: ${id} overwrote entries`)
       for (const { term } of written) assert.equal(term, view.term, `${id} appended an entry of another term`)
     }
+  }
+
+  /** What a leader commits is of its own term, and with it all before (§3.6.2, Figure 3.7). */
+  #checkCounted({ id, view, log }: ModelServer, from: LogIndex): void {
+    if (view.role !== 'leader' || view.commitIndex === from) return
+    const { term } = log[view.commitIndex - 1]!
+    assert.equal(
+      term,
+      view.term,
+      `${id} leads term ${view.term} and commits an entry of term ${term} by counting`,
+    )
   }
 
   /** What a server takes for committed is on a majority of disks, for good, and the same everywhere. */

@@ -1,0 +1,17 @@
+import { DURABILITY } from './table/durability.ts'
+import { ELECTIONS } from './table/elections.ts'
+import { READS } from './table/reads.ts'
+import { REPLICATION } from './table/replication.ts'
+import { SERVING } from './table/serving.ts'
+import { SESSIONS } from './table/sessions.ts'
+import type { Mutant } from './mutant.ts'
+
+/** All seeded bugs, in the order of the layers. */
+export const MUTANTS: readonly Mutant[] = [
+  ...ELECTIONS,
+  ...REPLICATION,
+  ...READS,
+  ...DURABILITY,
+  ...SESSIONS,
+  ...SERVING,
+]

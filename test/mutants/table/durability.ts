@@ -1,0 +1,243 @@
+import { model, simulation, tests } from '../mutant.ts'
+import type { Mutant } from '../mutant.ts'
+
+/** Mistakes about what is on disk: too early, in the wrong order, half, or not at all. */
+export const DURABILITY: readonly Mutant[] = [
+  {
+    name: 'append-acknowledged-before-fsync',
+    mistake: 'A follower acknowledges entries that its disk does not hold yet (§3.8)',
+    edits: [
+      {
+        file: 'src/raft/follower.ts',
+        find:
+          `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` +
+          `    this.#state.sendAfterWrite({`,
+        replace:
+          `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` + `    this.#state.send({`,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'leader-counts-itself-before-fsync',
+    mistake: 'A leader counts its own entry before it is on its disk (§10.2.1)',
+    edits: [
+      {
+        file: 'src/raft/leader.ts',
+        find: `      voter === id ? durability.persistedIndex : this.#progress.get(voter)?.matchIndex,`,
+        replace: `      voter === id ? Math.max(log.lastIndex, durability.persistedIndex) : this.#progress.get(voter)?.matchIndex,`,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'completion-of-replaced-write-counted',
+    mistake:
+      'The completion of a write whose entries were truncated meanwhile vouches for what stands there now',
+    edits: [
+      {
+        file: 'src/raft/durability.ts',
+        find: `    for (const write of this.#waiting) write.upTo = Math.min(write.upTo, from - 1)\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'persisted-index-survives-truncation',
+    mistake: 'What replaces durable entries passes for durable itself',
+    edits: [
+      {
+        file: 'src/raft/durability.ts',
+        find: `    this.#persistedIndex = Math.min(this.#persistedIndex, from - 1)\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'applied-before-own-fsync',
+    mistake: 'The state machine is ahead of its own log: a checkpoint may hold what the log then loses',
+    edits: [
+      {
+        file: 'src/raft/state.ts',
+        find: `    const upTo = Math.min(this.#commitIndex, this.durability.persistedIndex)`,
+        replace: `    const upTo = this.#commitIndex`,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'hard-state-after-entries',
+    mistake: 'The term is written after the entries that it should precede (Figure 3.1, persistent state)',
+    edits: [
+      {
+        file: 'src/raft/state.ts',
+        find:
+          `    const hardState = this.#hardStateChanged\n` +
+          `      ? { currentTerm: this.#currentTerm, votedFor: this.#votedFor }\n` +
+          `      : undefined\n` +
+          `    const entries = this.#entries\n` +
+          `    this.#hardStateChanged = false\n`,
+        replace:
+          `    const entries = this.#entries\n` +
+          `    const hardState =\n` +
+          `      this.#hardStateChanged && entries.length === 0\n` +
+          `        ? { currentTerm: this.#currentTerm, votedFor: this.#votedFor }\n` +
+          `        : undefined\n` +
+          `    this.#hardStateChanged &&= hardState === undefined\n`,
+      },
+    ],
+    caughtBy: model(3),
+  },
+  {
+    name: 'promises-not-held-back',
+    mistake: 'The driver sends votes and acknowledgements without waiting for the disk (§3.8)',
+    edits: [
+      {
+        file: 'src/server/driver.ts',
+        find: `    if (this.#writes.length > 0) this.#promises.push(...messages)\n    else if (this.#underWay !== undefined) this.#underWay.push(...messages)\n    else this.#outbox.push(...messages)\n`,
+        replace: `    this.#outbox.push(...messages)\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'promises-released-with-write-before',
+    mistake: 'A promise that waits for the next write is released with the one that is under way',
+    edits: [
+      {
+        file: 'src/server/driver.ts',
+        find: `    if (this.#writes.length > 0) this.#promises.push(...messages)\n    else if (this.#underWay !== undefined) this.#underWay.push(...messages)\n`,
+        replace: `    if (this.#underWay !== undefined) this.#underWay.push(...messages)\n    else if (this.#writes.length > 0) this.#promises.push(...messages)\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'failed-fsync-taken-for-done',
+    mistake: 'A write that fails is reported durable, and the node goes on (fsyncgate, 2018)',
+    edits: [
+      {
+        file: 'src/server/driver.ts',
+        find: `      () => this.#written(writes.at(-1)!.id),\n      (error: unknown) => this.#fail(error),\n`,
+        replace: `      () => this.#written(writes.at(-1)!.id),\n      () => this.#written(writes.at(-1)!.id),\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'log-not-synced',
+    mistake: 'The log is written without an fsync: a power loss takes back what was acknowledged (§3.8)',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `    await batch.write({ sync: true })\n    this.#mark.write(next)\n`,
+        replace: `    await batch.write({ sync: false })\n    this.#mark.write(next)\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'checkpoint-not-synced',
+    mistake: 'A checkpoint is written without an fsync: one that is lost leaves a hole under the next',
+    edits: [
+      {
+        file: 'src/storage/level-state-store.ts',
+        find: `    await batch.write({ sync: true })\n`,
+        replace: `    await batch.write({ sync: false })\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'state-record-after-entries',
+    mistake: 'Entries and the record of what the log holds are written one after the other, not in one batch',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `    batch.put(...stateRecord(next))\n    await batch.write({ sync: true })\n`,
+        replace:
+          `    await batch.write({ sync: true })\n` +
+          `    await this.#database.batch().put(...stateRecord(next)).write({ sync: true })\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'mark-before-log',
+    mistake: 'The witness is written before what it is to witness: a crash in between looks like damage',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `    await batch.write({ sync: true })\n    this.#mark.write(next)\n`,
+        replace: `    this.#mark.write(next)\n    await batch.write({ sync: true })\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'mark-in-one-slot',
+    mistake: 'Both copies of the mark go to the same place: a torn write leaves none',
+    edits: [
+      {
+        file: 'src/storage/mark.ts',
+        find: `    this.#next = 1 - this.#next\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: tests('conformance/log-store', 'storage/log-damage', 'storage/data-directory'),
+  },
+  {
+    name: 'written-again-after-failed-fsync',
+    mistake:
+      'After a failed write the log takes the next one, although nobody knows what the first left behind',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `    if (this.#failure !== undefined) throw this.#failure\n`,
+        replace: ``,
+      },
+      {
+        file: 'src/storage/level-log-store.ts',
+        find:
+          `    } catch (error) {\n` +
+          `      // What was being written may or may not be there: nothing may be built on it.\n` +
+          `      this.#failure = error instanceof Error ? error : new Error(String(error))\n` +
+          `      throw error\n` +
+          `    } finally {\n`,
+        replace: `    } finally {\n`,
+      },
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `  #failure: Error | undefined\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: tests('conformance/log-store', 'storage/log-damage'),
+  },
+  {
+    name: 'entry-crc-not-checked',
+    mistake: 'The checksum of an entry is written and never compared: flipped bits are served',
+    edits: [
+      {
+        file: 'src/wire/entry.ts',
+        find: `  if (seed !== undefined && crc32(reader.buffer.subarray(body, covered), seed) !== checksum) {`,
+        replace: `  if (seed !== undefined && crc32(reader.buffer.subarray(body, covered), seed) < 0) {`,
+      },
+    ],
+    caughtBy: tests('storage/log-damage', 'wire/entry'),
+  },
+  {
+    name: 'truncated-records-left-behind',
+    mistake: 'Truncation forgets the records behind the first one that it replaces',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `        for (const [later] of records) batch.del(later)\n`,
+        replace: `        batch.del(records[0]![0])\n`,
+      },
+    ],
+    caughtBy: tests('conformance/log-store'),
+  },
+]
