@@ -4,12 +4,15 @@ import { shrink, type StepBudget } from './shrink.ts'
 import type { CheckResult, Model, Operation, Violation } from './types.ts'
 
 export interface CheckOptions {
-  /** Steps until the check gives up, over all keys; as many again may go into making windows small. */
+  /** Steps until the check gives up, over all keys. Some more may go into making windows small. Default: 20 million. */
   readonly maxSteps?: number
 }
 
 /** A few seconds' work, and at most about as many bytes times a hundred. */
 const DEFAULT_MAX_STEPS = 20_000_000
+
+/** What all windows of a history may take to become small. What is left then is shown as it is. */
+const MOST_SHRINKING_STEPS = 3_000_000
 
 /** How many steps a key gets before it is the next one's turn. */
 const STEPS_A_TURN = 20_000
@@ -32,7 +35,7 @@ export function check<State, Input, Output>(
 ): CheckResult<State, Input, Output> {
   const byKey = groupByKey(history)
   const { failed, undecided, steps } = searchKeys(byKey, model, maxSteps)
-  const budget: StepBudget = { left: maxSteps }
+  const budget: StepBudget = { left: Math.min(maxSteps, MOST_SHRINKING_STEPS) }
   const violations: Violation<Input, Output>[] = failed.map(({ key, order, blocked }) => {
     const window = shrink(model, byKey.get(key)!, budget)
     const explanation = explainWindow(model, window)

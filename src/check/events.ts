@@ -86,7 +86,7 @@ export function toOperations<Input, Output>(events: Iterable<HistoryEvent>): Ope
     }
   }
   for (const asked of pending.values()) operations.push(...pair(asked, undefined, Infinity))
-  return operations.sort((a, b) => a.call - b.call) as Operation<Input, Output>[]
+  return operations.sort((a, b) => a.call - b.call)
 
   function pair(
     asked: { event: HistoryEvent; call: number },

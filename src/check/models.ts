@@ -39,10 +39,10 @@ export function checkEvents(
   // What is known of a model's states and operations is known to the model alone, and to nobody who reads this.
   switch (name) {
     case 'kv':
-      return check(toOperations(events), kvModel, options) as CheckResult
+      return check(toOperations(events), kvModel, options)
     case 'register':
-      return check(toOperations(events), registerModel, options) as CheckResult
+      return check(toOperations(events), registerModel, options)
     case 'append':
-      return check(toOperations(events), appendModel, options) as CheckResult
+      return check(toOperations(events), appendModel, options)
   }
 }

@@ -1,4 +1,5 @@
 import { BitWindow } from './bits.ts'
+import { Ceilings } from './ceilings.ts'
 import { EventList, NO_EVENT } from './event-list.ts'
 import { IMPOSSIBLE, Transitions } from './transitions.ts'
 import type { Model, Operation } from './types.ts'
@@ -26,9 +27,10 @@ const OPEN_SALT = 0x40000000
  * their call, or never; the optional ones, of which the shrinking of histories makes use, between their call and
  * their return, or never.
  *
- * Three things keep it small, none of which changes what it finds:
+ * Four things keep it small, none of which changes what it finds:
  * - An operation that only observes, and fits now, goes first: whatever order there is, it can be moved here.
  * - Of operations of unknown outcome that ask the same, the earliest called goes first: they can be exchanged.
+ * - Where the model's states have a level, none is entered that leaves another operation without a place.
  * - After a loose operation comes one that it made a difference to: else an order without it does as well.
  */
 export class Search<State, Input, Output> {
@@ -45,6 +47,7 @@ export class Search<State, Input, Output> {
   readonly #done: BitWindow
   readonly #doneOpen: BitWindow
   readonly #required: number
+  readonly #ceilings: Ceilings
   #remaining: number
 
   /** The operations linearized so far, the states before them, and the event and phase at which each was found. */
@@ -106,6 +109,11 @@ export class Search<State, Input, Output> {
     this.#doneOpen = new BitWindow(count - this.#answered, OPEN_SALT)
     this.#remaining = this.#phases.filter((phase) => phase !== LOOSE).length
     this.#required = this.#remaining
+    this.#ceilings = new Ceilings(
+      operations.map(({ input, output }, index) =>
+        this.#phases[index] === LOOSE ? Infinity : (focused.model.level?.ceiling(input, output) ?? Infinity),
+      ),
+    )
     this.#stack = new Int32Array(count)
     this.#stateBefore = new Int32Array(count)
     this.#phaseAt = new Uint8Array(count)
@@ -176,10 +184,11 @@ export class Search<State, Input, Output> {
     return this.#advance(operation, this.#state)
   }
 
-  /** Enters a new configuration, with the operation behind it. False where the search has been there. */
+  /** Enters a new configuration, with the operation behind it. False where the search has been, or need not go, there. */
   #advance(operation: number, next: number): boolean {
     this.#mark(operation)
-    if (!this.#visited.add(next, this.#done, this.#doneOpen)) {
+    const isDead = this.#transitions.levelOf(next) > this.#ceilings.lowest
+    if (isDead || !this.#visited.add(next, this.#done, this.#doneOpen)) {
       this.#unmark(operation)
       return false
     }
@@ -224,12 +233,14 @@ export class Search<State, Input, Output> {
 
   #mark(operation: number): void {
     if (this.#phases[operation] !== LOOSE) this.#remaining--
+    this.#ceilings.place(operation)
     if (operation < this.#answered) this.#done.add(operation)
     else this.#doneOpen.add(operation - this.#answered)
   }
 
   #unmark(operation: number): void {
     if (this.#phases[operation] !== LOOSE) this.#remaining++
+    this.#ceilings.takeBack(operation)
     if (operation < this.#answered) this.#done.remove(operation)
     else this.#doneOpen.remove(operation - this.#answered)
   }

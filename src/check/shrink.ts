@@ -10,7 +10,7 @@ export interface StepBudget {
  * No single search takes more of the budget than this, so that one hard question does not use up what many easy
  * ones need.
  */
-const MOST_STEPS_A_SEARCH = 300_000
+const MOST_STEPS_A_SEARCH = 100_000
 
 /**
  * Makes of an illegal history of one key the smallest window that shows why: a set of operations without legal
@@ -47,7 +47,11 @@ class Shrinker<State, Input, Output> {
   shrink(history: readonly Operation<Input, Output>[]): Window<Input, Output> {
     const beginning = this.#shortestBeginning(history)
     const smallest = this.#smallest(beginning)
-    const context = this.#contextOf(smallest.operations, beginning)
+    const context = this.#answeredAgain(
+      this.#contextOf(smallest.operations, beginning),
+      smallest.operations,
+      history,
+    )
     // What the context may have done it did, as far as it was answered: that makes the more natural order.
     const search = new Search(this.#model, [...smallest.operations, ...context.operations])
     search.run(MOST_STEPS_A_SEARCH)
@@ -108,10 +112,8 @@ class Shrinker<State, Input, Output> {
   ): Found<Input, Output> {
     let context: Operation<Input, Output>[] = []
     let certain = true
-    const explains = (one: Operation<Input, Output>, others: readonly Operation<Input, Output>[]): boolean =>
-      this.#run([...needed, ...others], [one, ...others]).result === 'legal'
     for (const one of needed) {
-      if (explains(one, context)) continue
+      if (this.#isLegalWithout(one, needed, context)) continue
       const others = needed.filter((operation) => operation !== one)
       const { result, order } = this.#run(beginning, without(beginning.filter(isAnswered), others))
       certain &&= result === 'legal'
@@ -119,9 +121,30 @@ class Shrinker<State, Input, Output> {
     }
     for (const candidate of [...context]) {
       const fewer = without(context, [candidate])
-      if (certain && needed.every((one) => explains(one, fewer))) context = fewer
+      if (certain && needed.every((one) => this.#isLegalWithout(one, needed, fewer))) context = fewer
     }
     return { operations: context.sort((a, b) => a.call - b.call), certain }
+  }
+
+  /** Gives a context its answers back that the beginning cut off, where it can do its work with them. */
+  #answeredAgain(
+    { operations, certain }: Found<Input, Output>,
+    needed: readonly Operation<Input, Output>[],
+    history: readonly Operation<Input, Output>[],
+  ): Found<Input, Output> {
+    const isSame = (a: Operation<Input, Output>, b: Operation<Input, Output>): boolean =>
+      a.process === b.process && a.call === b.call && a.input === b.input
+    const answered = operations.map((one) => history.find((other) => isSame(one, other)) ?? one)
+    const fits = needed.every((one) => this.#isLegalWithout(one, needed, answered))
+    return { operations: fits ? answered : operations, certain }
+  }
+
+  #isLegalWithout(
+    one: Operation<Input, Output>,
+    needed: readonly Operation<Input, Output>[],
+    context: readonly Operation<Input, Output>[],
+  ): boolean {
+    return this.#run([...needed, ...context], [one, ...context]).result === 'legal'
   }
 
   /** @param leftOut operations that are not insisted on */

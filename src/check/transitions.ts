@@ -14,6 +14,7 @@ export class Transitions<State, Input, Output> {
   readonly #model: Model<State, Input, Output>
   readonly #operations: readonly Operation<Input, Output>[]
   readonly #states: State[] = []
+  readonly #levels: number[] = []
   readonly #ids = new Map<string, number>()
   readonly #classes: Int32Array
   readonly #classCount: number
@@ -48,6 +49,11 @@ export class Transitions<State, Input, Output> {
     return this.#states[id]!
   }
 
+  /** The state's level; 0 where the model has none. */
+  levelOf(id: number): number {
+    return this.#levels[id]!
+  }
+
   classOf(operation: number): number {
     return this.#classes[operation]!
   }
@@ -71,6 +77,7 @@ export class Transitions<State, Input, Output> {
     if (known !== undefined) return known
     const id = this.#states.length
     this.#states.push(state)
+    this.#levels.push(this.#model.level?.of(state) ?? 0)
     this.#ids.set(key, id)
     return id
   }

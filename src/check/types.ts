@@ -51,6 +51,15 @@ export interface Model<State, Input, Output> {
     readonly model: Model<State, Input, Output>
     readonly operations: readonly Operation<Input, Output>[]
   }
+  /**
+   * A number that never falls from state to state, where there is one, such as a revision. An operation with a
+   * ceiling has no place after a state whose level is above it; the search need not go there to find out.
+   */
+  readonly level?: {
+    of(state: State): number
+    /** `Infinity`: none. */
+    ceiling(input: Input, output: Output | undefined): number
+  }
   /** What must hold over all keys together. */
   checkWhole?(history: readonly Operation<Input, Output>[]): readonly WholeProblem<Input, Output>[]
   /** The operation in a few words, such as `write 3` or `read → 3`. */

@@ -30,10 +30,13 @@ export interface KvOutput {
   readonly current?: KvEntry | null
 }
 
-/** A revision that is known, or (`exact` false) only known to be greater than `value`. */
+/** A revision that is known, or (`exact` false) only known to be between two others. */
 export interface Revision {
+  /** Where it is not exact: one that it is greater than. */
   readonly value: number
   readonly exact: boolean
+  /** One that it is less than. */
+  readonly below: number
 }
 
 /** What a key holds. */

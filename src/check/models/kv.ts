@@ -1,4 +1,5 @@
 import type { Model, Operation } from '../types.ts'
+import { focusKv, isNotAsked } from './kv-focus.ts'
 import { describeKv, describeKvState } from './kv-words.ts'
 import { checkRevisions } from './kv-revisions.ts'
 import type { KvEntry, KvExpectation, KvInput, KvOutput, KvRecord, KvState, Revision } from './kv-types.ts'
@@ -42,23 +43,19 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
     (input.op === 'cas' && output?.succeeded === false) ||
     (input.op === 'delete' && output?.deleted === false),
 
-  focus(operations: readonly Operation<KvInput, KvOutput>[]) {
-    const asked = new Set<string | undefined>()
-    for (const { input, output } of operations) {
-      asked.add(output?.entry?.value).add(output?.current?.value)
-      if (input.op === 'cas' && 'value' in input.expected) asked.add(input.expected.value)
-    }
-    let unseen = 'unseen'
-    while (asked.has(unseen)) unseen += '+'
-    return {
-      model: kvModel,
-      operations: operations.map((operation) => {
-        const { input } = operation
-        const isSeen = input.op === 'get' || input.op === 'delete' || asked.has(input.value)
-        return isSeen ? operation : { ...operation, input: { ...input, value: unseen } }
-      }),
-    }
+  focus(history: readonly Operation<KvInput, KvOutput>[]) {
+    const { operations, simplify } = focusKv(history)
+    const step: typeof kvModel.step = (state, input, output) => simplify(kvModel.step(state, input, output))
+    return { model: { ...kvModel, step }, operations }
   },
+
+  level: Object.freeze({
+    of: ({ floor }: KvState) => floor,
+    ceiling: (input: KvInput, output: KvOutput | undefined) => {
+      if (output?.revision === undefined) return Infinity
+      return kvModel.observes(input, output) ? output.revision : output.revision - 1
+    },
+  }),
 
   checkWhole: checkRevisions,
   describe: describeKv,
@@ -66,8 +63,8 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
   kind: ({ op }: KvInput) => (op === 'get' ? 'read' : op === 'put' ? 'write' : op),
 })
 
-function show({ value, exact }: Revision): string {
-  return exact ? `${value}` : `>${value}`
+function show({ value, exact, below }: Revision): string {
+  return exact ? `${value}` : `>${value}<${below}`
 }
 
 /** The store is at this revision now: undefined where it is beyond it already. */
@@ -88,7 +85,8 @@ function observe(state: KvState, seen: KvEntry | null): KvState | undefined {
   if (modified === undefined || created === undefined) return undefined
   if (modified === record.modified && created === record.created) return state
   // Each change of the key took at least one revision.
-  if (modified.exact && created.exact && modified.value - created.value < record.version - 1) return undefined
+  const areTold = modified.exact && created.exact && !isNotAsked(modified) && !isNotAsked(created)
+  if (areTold && modified.value - created.value < record.version - 1) return undefined
   const settled = record.version === 1 ? created : modified
   const floor = settled.exact ? Math.max(state.floor, settled.value) : state.floor
   return { floor, record: { ...record, created, modified: settled } }
@@ -98,7 +96,7 @@ function observe(state: KvState, seen: KvEntry | null): KvState | undefined {
 function settle(revision: Revision, told: number | undefined): Revision | undefined {
   if (told === undefined) return revision
   if (revision.exact) return revision.value === told ? revision : undefined
-  return told > revision.value ? { value: told, exact: true } : undefined
+  return told > revision.value && told < revision.below ? known(told) : undefined
 }
 
 /** The store's next change, at this revision where it is known. */
@@ -109,17 +107,28 @@ function change(
 ): KvState | undefined {
   if (revision !== undefined && revision <= floor) return undefined
   const at: Revision =
-    revision === undefined ? { value: floor, exact: false } : { value: revision, exact: true }
+    revision === undefined ? { value: floor, exact: false, below: Infinity } : known(revision)
   return { floor: revision ?? floor + 1, record: record?.(at) }
 }
 
 function write(state: KvState, value: string, revision: number | undefined): KvState | undefined {
   const { record } = state
-  return change(
-    state,
-    (at) => ({ value, version: (record?.version ?? 0) + 1, created: record?.created ?? at, modified: at }),
-    revision,
-  )
+  if (record === undefined) {
+    return change(state, (at) => ({ value, version: 1, created: at, modified: at }), revision)
+  }
+  const version = record.version + 1
+  const created = boundedBy(record, revision)
+  return change(state, (at) => ({ value, version, created, modified: at }), revision)
+}
+
+/** When a record was created, now that it is changed at this revision: each change before took one at least. */
+function boundedBy({ created, version }: KvRecord, revision: number | undefined): Revision {
+  if (created.exact || revision === undefined) return created
+  return { ...created, below: Math.min(created.below, revision - version + 1) }
+}
+
+function known(revision: number): Revision {
+  return { value: revision, exact: true, below: revision + 1 }
 }
 
 function compareAndSwap(
