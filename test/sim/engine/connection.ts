@@ -1,4 +1,4 @@
-import type { Network } from './network.ts'
+import type { Link, Network } from './network.ts'
 import type { Process } from './process.ts'
 
 /** Something on its way: a frame, or word that the connection begins or ends. */
@@ -96,6 +96,7 @@ export class End {
   readonly process: Process
   readonly #connection: Connection
   readonly #to: string
+  readonly #link: Link
   onFrame: (frame: Uint8Array) => void = () => {}
   onEnd: (reason: string) => void = () => {}
   /** Bytes that were sent and have not arrived. */
@@ -113,13 +114,14 @@ export class End {
     this.process = process
     this.host = host
     this.#to = to
+    this.#link = connection.network.link(host, to)
   }
 
   /** @param loose the receiver can do without order, and without the frame: faults may make use of it. */
   send(frame: Uint8Array, loose = false): void {
     if (this.#closed || !this.process.alive) return
     const { network } = this.#connection
-    const link = network.link(this.host, this.#to)
+    const link = this.#link
     this.unsent += frame.length
     if (loose && network.dice.chance(link.loss)) {
       this.unsent -= frame.length
@@ -165,7 +167,7 @@ export class End {
   /** @internal Something comes to the other side, after what was sent before. */
   arrive(arrival: Arrival): void {
     const { network } = this.#connection
-    const delay = network.delay(network.link(this.host, this.#to))
+    const delay = network.delay(this.#link)
     this.#lastArrival = Math.max(this.#lastArrival, network.events.now + delay)
     network.events.schedule(this.#lastArrival, () => this.#pass(arrival))
   }
@@ -213,9 +215,7 @@ export class End {
 
   #pass(arrival: Arrival): void {
     if (this.#severed && arrival.isFrame) return
-    const { network } = this.#connection
-    const blocked = network.link(this.host, this.#to).blocked > 0
-    if (blocked || this.#held.length > 0) this.#held.push(arrival)
+    if (this.#link.blocked > 0 || this.#held.length > 0) this.#held.push(arrival)
     else arrival.run()
   }
 }

@@ -75,7 +75,7 @@ export class SimulatedDatabase implements Database {
     const [files, io, name] = [this.#files, this.#io, this.#name]
     const batch: DatabaseBatch = {
       put(key, value) {
-        changes.push([textOf(key), Uint8Array.from(value)])
+        changes.push([textOf(key), new Uint8Array(value)])
         return batch
       },
       del(key) {

@@ -36,12 +36,12 @@ export class Dice {
 
   /** Of an exponential distribution. */
   exponential(mean: number): number {
-    return -mean * Math.log(1 - this.unit())
+    return rounded(-mean * Math.log(1 - this.unit()))
   }
 
   /** Of a Pareto distribution: mostly near `least`, now and then far above it, at most `most`. */
   heavyTailed(least: number, shape: number, most: number): number {
-    return Math.min(most, least / (1 - this.unit()) ** (1 / shape))
+    return rounded(Math.min(most, least * Math.exp(-Math.log(1 - this.unit()) / shape)))
   }
 
   pick<T>(choices: readonly T[]): T {
@@ -67,4 +67,12 @@ export class Dice {
     }
     return mixed
   }
+}
+
+/**
+ * To 1/1024, which adds up exactly: the last bits of a logarithm (and even more of a power) may be others in code
+ * that was optimized than in code that was not, and a replay must not depend on that.
+ */
+function rounded(value: number): number {
+  return Math.round(value * 1024) / 1024
 }

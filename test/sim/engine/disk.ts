@@ -132,11 +132,11 @@ class Mount implements Disk {
   async readFile(name: string): Promise<Uint8Array | undefined> {
     await this.#io.wait(0.05)
     const content = this.#files.get(name) ?? this.#slotFiles.get(name)?.cached
-    return content === undefined ? undefined : Uint8Array.from(content)
+    return content === undefined ? undefined : new Uint8Array(content)
   }
 
   async replaceFile(name: string, content: Uint8Array): Promise<void> {
-    const copy = Uint8Array.from(content)
+    const copy = new Uint8Array(content)
     await this.#io.write(this.#disk.temper.syncMs * 3, `${this.path}/${name} cannot be written`, {
       sync: true,
       done: () => this.#files.set(name, copy),

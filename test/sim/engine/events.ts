@@ -20,9 +20,14 @@ export class Events {
   readonly #heap: Event[] = []
   #order = 0
 
-  /** @param at never before now. */
+  /** @param at rounded to 1/1024 ms; never before now. */
   schedule(at: number, run: () => void): Event {
-    const event: Event = { at: Math.max(at, this.now), order: ++this.#order, run, cancelled: false }
+    const event: Event = {
+      at: Math.max(Math.round(at * 1024) / 1024, this.now),
+      order: ++this.#order,
+      run,
+      cancelled: false,
+    }
     this.#push(event)
     return event
   }

@@ -20,7 +20,7 @@ export class SlotFileContent {
   }
 
   write(offset: number, bytes: Uint8Array): void {
-    const copy = Uint8Array.from(bytes)
+    const copy = new Uint8Array(bytes)
     this.cached.set(copy, offset)
     this.#pending.push({ version: ++this.version, offset, bytes: copy })
     // What was overwritten many times over has long been written back.

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { EntryKind, LOG_START } from '../../src/raft/types.ts'
+import type { Input, LogEntry, Message, Output } from '../../src/raft/types.ts'
+import type { NodeView } from '../../src/raft/node.ts'
+import { encodeCommand } from '../../src/wire/command.ts'
+import { sealEntries } from '../../src/wire/entry.ts'
+import { Invariants } from './invariants.ts'
+import { Ledger } from './ledger.ts'
+import { problemOf } from './verdict.ts'
+import type { Recorded } from './workload/client.ts'
+import type { Asked } from './workload/operation.ts'
+
+const TICK: Input = { type: 'tick' }
+
+const NOTHING: Output = {
+  write: undefined,
+  messages: [],
+  messagesAfterWrite: [],
+  apply: [],
+  fetches: [],
+  reads: [],
+  refusedReads: [],
+  proposed: undefined,
+  status: undefined,
+}
+
+const VIEW: NodeView = {
+  id: 'n1',
+  role: 'follower',
+  term: 1,
+  leader: undefined,
+  hardState: { currentTerm: 1, votedFor: undefined },
+  commitIndex: 0,
+  lastApplied: 0,
+  persistedIndex: 0,
+  firstIndex: 1,
+  lastIndex: 0,
+  followers: [],
+}
+
+function entries(term: number, ...texts: string[]): readonly LogEntry[] {
+  const proposals = texts.map((text) => ({ kind: EntryKind.NoOp, data: Buffer.from(text) }))
+  return sealEntries(LOG_START, term, proposals)
+}
+
+function writing(written: readonly LogEntry[]): Output {
+  return { ...NOTHING, write: { id: 1, hardState: undefined, entries: written } }
+}
+
+/** Three nodes that are up, and the rules that are broken. */
+function watched(): { invariants: Invariants; broken: string[] } {
+  const broken: string[] = []
+  return { invariants: new Invariants(['n1', 'n2', 'n3'], (rule) => broken.push(rule)), broken }
+}
+
+describe('the invariants notice', () => {
+  it('two leaders of a term', () => {
+    const { invariants, broken } = watched()
+    invariants.stepped('n1', TICK, NOTHING, { ...VIEW, role: 'leader' })
+    assert.deepEqual(broken, [])
+    invariants.stepped('n2', TICK, NOTHING, { ...VIEW, role: 'leader' })
+    assert.deepEqual(broken, ['election safety'])
+  })
+
+  it('another entry of the same index and term', () => {
+    const { invariants, broken } = watched()
+    invariants.stepped('n1', TICK, writing(entries(1, 'a')), { ...VIEW, lastIndex: 1 })
+    invariants.stepped('n2', TICK, writing(entries(1, 'b')), { ...VIEW, lastIndex: 1 })
+    assert.deepEqual(broken, ['log matching'])
+  })
+
+  it('a commit that no majority holds', () => {
+    const { invariants, broken } = watched()
+    const view = { ...VIEW, role: 'leader', lastIndex: 1 } as const
+    invariants.stepped('n1', TICK, writing(entries(1, 'a')), view)
+    invariants.stepped('n1', TICK, NOTHING, { ...view, commitIndex: 1 })
+    assert.deepEqual(broken, ['commit'])
+  })
+
+  it('an index that goes back', () => {
+    const { invariants, broken } = watched()
+    const view = { ...VIEW, lastIndex: 1 }
+    invariants.stepped('n1', TICK, writing(entries(1, 'a')), { ...view, term: 2 })
+    invariants.stepped('n1', TICK, NOTHING, { ...view, term: 1 })
+    assert.deepEqual(broken, ['terms'])
+  })
+
+  it('a promise that is not on disk', () => {
+    const { invariants, broken } = watched()
+    const reply: Message = { type: 'voteReply', from: 'n1', to: 'n2', term: 1, granted: true }
+    invariants.sent(reply)
+    assert.deepEqual(broken, ['promises kept'])
+  })
+
+  it('a promise that a restart has forgotten', () => {
+    const { invariants, broken } = watched()
+    const found = {
+      hardState: { currentTerm: 0, votedFor: undefined },
+      boundary: LOG_START,
+      last: LOG_START,
+      termStarts: [],
+      tail: [],
+      tailPrevious: LOG_START,
+      anchor: LOG_START,
+      stateDirectory: 'state-1',
+    }
+    invariants.started('n1', found, 0)
+    assert.deepEqual(broken, [])
+    invariants.sent({ type: 'voteReply', from: 'n1', to: 'n2', term: 1, granted: true })
+    broken.length = 0
+    invariants.started('n1', found, 0)
+    assert.deepEqual(broken, ['promises kept'])
+  })
+
+  it('what is applied without being committed', () => {
+    const { invariants, broken } = watched()
+    const [entry] = entries(1, 'a')
+    invariants.applied('n1', entry!, { revision: 0, succeeded: true, current: undefined, session: 0 }, 'x')
+    assert.ok(broken.includes('state machine safety'))
+  })
+})
+
+describe('the ledger notices', () => {
+  const put = (key: string, value: string): Asked => ({ type: 'put', key, value })
+
+  function entryOf(index: number, sequence: number, key: string, value: string): LogEntry {
+    const operation = { type: 'put', key: Buffer.from(key), value: Buffer.from(value) } as const
+    const data = encodeCommand({ session: 7, sequence, firstUnacked: 1, operation })
+    return { index, term: 1, kind: EntryKind.Command, data, checksum: 0, encoded: data, size: data.length }
+  }
+
+  function ledger(): { ledger: Ledger; broken: string[] } {
+    const broken: string[] = []
+    return { ledger: new Ledger((rule) => broken.push(rule)), broken }
+  }
+
+  const done = (revision: number) => ({ revision, succeeded: true, current: undefined, session: 0 })
+
+  it('an acknowledged write that is not there', () => {
+    const { ledger: books, broken } = ledger()
+    books.answered(put('k', 'v'), { revision: 1 }, 0)
+    assert.deepEqual(broken, ['acknowledged writes'])
+  })
+
+  it('a write that is applied twice', () => {
+    const { ledger: books, broken } = ledger()
+    books.applied(entryOf(1, 1, 'k', 'v'), done(1))
+    books.applied(entryOf(2, 1, 'k', 'v'), done(2))
+    assert.deepEqual(broken, ['applied once'])
+  })
+
+  it('a write that was refused, and is done', () => {
+    const { ledger: books, broken } = ledger()
+    books.refused(put('k', 'v'))
+    books.applied(entryOf(1, 1, 'k', 'v'), done(1))
+    assert.deepEqual(broken, ['no false failure'])
+  })
+
+  it('a read of the past', () => {
+    const { ledger: books, broken } = ledger()
+    books.applied(entryOf(1, 1, 'k', 'v'), done(1))
+    books.answered(put('k', 'v'), { revision: 1 }, 0)
+    books.answered(
+      { type: 'get', keys: ['k'], stale: true },
+      { revision: 0, entries: [undefined] },
+      books.seen,
+    )
+    assert.deepEqual(broken, [])
+    books.answered(
+      { type: 'get', keys: ['k'], stale: false },
+      { revision: 0, entries: [undefined] },
+      books.seen,
+    )
+    assert.deepEqual(broken, ['real-time order'])
+  })
+
+  it('a read of what never was', () => {
+    const { ledger: books, broken } = ledger()
+    books.applied(entryOf(1, 1, 'k', 'v'), done(1))
+    const seen = { value: 'w', createRevision: 1, modRevision: 1, version: 1 }
+    books.answered({ type: 'get', keys: ['k'], stale: false }, { revision: 1, entries: [seen] }, 0)
+    assert.deepEqual(broken, ['acknowledged writes'])
+  })
+})
+
+describe('the verdict', () => {
+  const written: Recorded = {
+    process: 'c1',
+    asked: { type: 'put', key: 'k', value: 'v' },
+    outcome: { type: 'ok', answer: { revision: 1 } },
+    began: 1,
+    ended: 2,
+  }
+  const read: Recorded = {
+    process: 'c2',
+    asked: { type: 'get', keys: ['k'], stale: false },
+    outcome: { type: 'ok', answer: { revision: 0, entries: [undefined] } },
+    began: 3,
+    ended: 4,
+  }
+
+  it('is that a read which misses an acknowledged write is wrong, and a stale one is not', () => {
+    assert.match(problemOf([written, read])!, /not linearizable|violation/i)
+    const stale: Recorded = { ...read, asked: { type: 'get', keys: ['k'], stale: true } }
+    assert.equal(problemOf([written, stale]), undefined)
+  })
+
+  it('is that a write of unknown outcome may or may not have happened', () => {
+    const unknown: Recorded = {
+      ...written,
+      outcome: { type: 'unknown', code: 'OUTCOME_UNKNOWN', message: '' },
+    }
+    assert.equal(problemOf([unknown, read]), undefined)
+  })
+})
