@@ -6,7 +6,7 @@ export function wholeWindow<Input, Output>(
 ): Window<Input, Output> {
   const operations = [...pair].sort((a, b) => a.call - b.call)
   const [first, second] = operations
-  return { operations, context: [], order: [first!], blocked: second!, minimal: true }
+  return { operations, context: [], isAnyStart: true, order: [first!], blocked: second!, minimal: true }
 }
 
 /** Why a window has no legal order, in words. */
@@ -17,12 +17,12 @@ export function explainWindow<State, Input, Output>(
   const { operations, order, blocked } = window
   const tell = ({ process, input, output }: Operation<Input, Output>): string =>
     `${model.describe(input, output)} (client ${process})`
-  const state = stateAfter(model, order)
+  const state = stateAfter(model, startOf(model, window), order)
   const so = state === undefined ? '' : `: then the key ${model.describeState(state)}`
   const start =
     order.length === 0
-      ? `At first the key ${model.describeState(model.initial)}.`
-      : `One order goes as far as any: ${order.map(tell).join(', ')}${so}.`
+      ? `At first the key ${model.describeState(startOf(model, window))}.`
+      : `${window.isAnyStart ? 'Whatever the key held before, one' : 'One'} order goes as far as any: ${order.map(tell).join(', ')}${so}.`
   const end = `But ${tell(blocked)} has no place in it before its return, nor in any other order.`
   const minimal = !window.minimal
     ? 'The window may not be the smallest: the steps ended before every smaller one was tried.'
@@ -33,11 +33,20 @@ export function explainWindow<State, Input, Output>(
   return `${start} ${end} ${minimal}`
 }
 
+/** The state in which a window begins. */
+export function startOf<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  { isAnyStart }: Window<Input, Output>,
+): State {
+  return isAnyStart && model.anything !== undefined ? model.anything : model.initial
+}
+
 function stateAfter<State, Input, Output>(
   model: Model<State, Input, Output>,
+  start: State,
   order: readonly Operation<Input, Output>[],
 ): State | undefined {
-  let state: State | undefined = model.initial
+  let state: State | undefined = start
   for (const { input, output } of order) {
     if (state === undefined) break
     state = model.step(state, input, output)

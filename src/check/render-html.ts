@@ -1,3 +1,4 @@
+import { startOf } from './explain.ts'
 import { escapeHtml, renderSvg } from './render-svg.ts'
 import { counts } from './render-text.ts'
 import { STYLE } from './style.ts'
@@ -82,6 +83,7 @@ function section<State, Input, Output>(
       ? ''
       : '<p class="small">Faint: the setting, such as the write that a read saw.</p>'
   const picture = renderSvg(model, {
+    start: startOf(model, window),
     operations,
     emphasized: new Set(window.operations),
     order: window.order,
@@ -103,6 +105,7 @@ function surroundingsPicture<State, Input, Output>(
   around: readonly Operation<Input, Output>[],
 ): string {
   const picture = renderSvg(model, {
+    start: model.initial,
     operations: around,
     emphasized: windowOperations(window),
     order,

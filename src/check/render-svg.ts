@@ -10,7 +10,9 @@ const LONGEST_LABEL = 48
 const POINT_RADIUS = 8
 
 /** What a picture shows. */
-export interface Picture<Input, Output> {
+export interface Picture<State, Input, Output> {
+  /** Before the first operation. */
+  readonly start: State
   readonly operations: readonly Operation<Input, Output>[]
   /** The operations that are to stand out. */
   readonly emphasized: ReadonlySet<Operation<Input, Output>>
@@ -24,7 +26,7 @@ export interface Picture<Input, Output> {
  */
 export function renderSvg<State, Input, Output>(
   model: Model<State, Input, Output>,
-  picture: Picture<Input, Output>,
+  picture: Picture<State, Input, Output>,
 ): string {
   const words = (operation: Operation): string =>
     shorten(model.describe(operation.input as Input, operation.output as Output | undefined))
@@ -96,7 +98,7 @@ function drawBar(
 function drawOrder<State, Input, Output>(
   model: Model<State, Input, Output>,
   layout: Layout,
-  { order, blocked }: Picture<Input, Output>,
+  { start, order, blocked }: Picture<State, Input, Output>,
   height: number,
 ): { lines: string[]; points: string[] } {
   const barOf = new Map(layout.bars.map((bar) => [bar.operation, bar]))
@@ -106,7 +108,7 @@ function drawOrder<State, Input, Output>(
   })
   const xs = placePoints(placed.map(({ bar }) => bar))
   const ys = placed.map(({ bar }) => pointY(bar))
-  const states = statesAlong(model, order)
+  const states = statesAlong(model, start, order)
   const line = xs.map((x, index) => `${round(x)},${ys[index]}`).join(' ')
   const points = placed.map(({ number, operation }, index) => {
     const state = states[number - 1]
@@ -146,10 +148,11 @@ function drawCross(bar: Bar): string {
 /** The state after each operation of an order, in words. */
 function statesAlong<State, Input, Output>(
   model: Model<State, Input, Output>,
+  start: State,
   order: readonly Operation<Input, Output>[],
 ): string[] {
   const states: string[] = []
-  let state: State | undefined = model.initial
+  let state: State | undefined = start
   for (const { input, output } of order) {
     state = model.step(state, input, output)
     if (state === undefined) break

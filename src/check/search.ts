@@ -16,6 +16,11 @@ const SKIPPED = 3
 
 const OPEN_SALT = 0x40000000
 
+export interface SearchOptions<State, Input, Output> {
+  readonly optional?: ReadonlySet<Operation<Input, Output>>
+  readonly start?: State
+}
+
 /**
  * The search for a legal order of the operations of one object, after Wing and Gong ("Testing and Verifying
  * Concurrent Objects", 1993) with Lowe's memory of configurations that lead nowhere ("Testing for
@@ -73,12 +78,13 @@ export class Search<State, Input, Output> {
 
   /**
    * @param history operations of one object, in any order
-   * @param optional those of them that need not have happened, although they were answered
+   * @param options.optional those of them that need not have happened, although they were answered
+   * @param options.start the state before them, if not the model's initial one
    */
   constructor(
     model: Model<State, Input, Output>,
     history: readonly Operation<Input, Output>[],
-    optional: ReadonlySet<Operation<Input, Output>> = new Set(),
+    { optional, start = model.initial }: SearchOptions<State, Input, Output> = {},
   ) {
     const byCall = history
       .filter(({ input, output }) => output !== undefined || !model.observes(input, undefined))
@@ -91,7 +97,7 @@ export class Search<State, Input, Output> {
     const focused = model.focus?.(this.#operations) ?? { model, operations: this.#operations }
     const { operations } = focused
     const count = operations.length
-    this.#transitions = new Transitions(focused.model, operations)
+    this.#transitions = new Transitions(focused.model, operations, start)
     this.#answered = operations.filter(({ output }) => output !== undefined).length
     this.#list = new EventList(
       operations.map(({ call, return: end, output }) => ({
@@ -101,7 +107,7 @@ export class Search<State, Input, Output> {
     )
     this.#phases = Uint8Array.from(this.#operations, (operation) => {
       const { input, output } = operation
-      if (output === undefined || optional.has(operation)) return LOOSE
+      if (output === undefined || optional?.has(operation)) return LOOSE
       return model.observes(input, output) ? OBSERVERS : ANSWERED
     })
     this.#twin = this.#findTwins(count)
@@ -119,7 +125,7 @@ export class Search<State, Input, Output> {
     this.#phaseAt = new Uint8Array(count)
     this.#longest = new Int32Array(count)
     this.#longestPhases = new Uint8Array(count)
-    this.#state = this.#transitions.initial
+    this.#state = this.#transitions.start
     this.#event = this.#list.first
   }
 

@@ -24,8 +24,9 @@ const MOST_STEPS_A_SEARCH = 100_000
  *
  * Leaving out more can only make more orders legal, so that one pass finds a smallest set (no proper subset of
  * which would do); chunks that halve make the pass short, as in delta debugging (Zeller and Hildebrandt, 2002).
- * Before that, the history is cut after the first return that has no legal order: a beginning of a linearizable
- * history is linearizable.
+ * Before that, the history is cut at both ends. After the first return that has no legal order: a beginning of a
+ * linearizable history is linearizable. And as late as can be at the front, if what comes then has no legal order
+ * whatever the key held when it began; what had been called by then, but not answered, becomes optional.
  */
 export function shrink<State, Input, Output>(
   model: Model<State, Input, Output>,
@@ -38,26 +39,29 @@ export function shrink<State, Input, Output>(
 class Shrinker<State, Input, Output> {
   readonly #model: Model<State, Input, Output>
   readonly #budget: StepBudget
+  /** What the key holds before the first operation. */
+  #start: State
 
   constructor(model: Model<State, Input, Output>, budget: StepBudget) {
     this.#model = model
     this.#budget = budget
+    this.#start = model.initial
   }
 
   shrink(history: readonly Operation<Input, Output>[]): Window<Input, Output> {
     const beginning = this.#shortestBeginning(history)
-    const smallest = this.#smallest(beginning)
-    const context = this.#answeredAgain(
-      this.#contextOf(smallest.operations, beginning),
-      smallest.operations,
-      history,
-    )
+    const { part, required } = this.#shortestEnd(beginning)
+    const smallest = this.#smallest(part, required)
+    const found = this.#contextOf(smallest.operations, part)
+    const context = this.#answeredAgain(found, smallest.operations, history)
     // What the context may have done it did, as far as it was answered: that makes the more natural order.
-    const search = new Search(this.#model, [...smallest.operations, ...context.operations])
+    const operations = [...smallest.operations, ...context.operations]
+    const search = new Search(this.#model, operations, { start: this.#start })
     search.run(MOST_STEPS_A_SEARCH)
     return {
       operations: smallest.operations,
       context: context.operations,
+      isAnyStart: this.#start !== this.#model.initial,
       order: search.order,
       blocked: search.blocked!,
       minimal: smallest.certain && context.certain,
@@ -88,15 +92,53 @@ class Shrinker<State, Input, Output> {
     return shortest
   }
 
+  /**
+   * The operations from as late on as they are illegal whatever the key held then. From the end backwards, in
+   * steps that double: the fewer operations, the quicker the answer.
+   */
+  #shortestEnd(beginning: readonly Operation<Input, Output>[]): Part<Input, Output> {
+    const answered = beginning.filter(isAnswered)
+    const whole = { part: beginning, required: answered }
+    const { anything } = this.#model
+    if (anything === undefined) return whole
+    const last = (count: number): Part<Input, Output> => {
+      const since = answered[answered.length - count]!.call
+      return {
+        part: beginning.filter((each) => !isAnswered(each) || each.return >= since),
+        required: answered.filter(({ call }) => call >= since),
+      }
+    }
+    const isIllegal = ({ part, required }: Part<Input, Output>): boolean =>
+      this.#run(part, without(part.filter(isAnswered), required)).result === 'illegal'
+    this.#start = anything
+    let count = 1
+    while (count < answered.length && !isIllegal(last(count))) count = Math.min(2 * count, answered.length)
+    if (count === answered.length && !isIllegal(last(count))) {
+      this.#start = this.#model.initial
+      return whole
+    }
+    let tooFew = Math.floor(count / 2)
+    while (count - tooFew > 1) {
+      const middle = (count + tooFew) >>> 1
+      if (isIllegal(last(middle))) count = middle
+      else tooFew = middle
+    }
+    return last(count)
+  }
+
   /** The answered operations without any of which the others have a legal order. */
-  #smallest(beginning: readonly Operation<Input, Output>[]): Found<Input, Output> {
-    let needed = beginning.filter(isAnswered)
+  #smallest(
+    part: readonly Operation<Input, Output>[],
+    required: readonly Operation<Input, Output>[],
+  ): Found<Input, Output> {
+    const answered = part.filter(isAnswered)
+    let needed = required
     let certain = true
     for (let size = Math.ceil(needed.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
       certain = true
       for (let start = 0; start < needed.length;) {
         const fewer = [...needed.slice(0, start), ...needed.slice(start + size)]
-        const { result } = this.#run(beginning, without(beginning.filter(isAnswered), fewer))
+        const { result } = this.#run(part, without(answered, fewer))
         if (result === 'illegal') needed = fewer
         else start += size
         certain &&= result === 'illegal' || result === 'legal'
@@ -108,14 +150,14 @@ class Shrinker<State, Input, Output> {
   /** What else it takes for a legal order where a needed operation did not happen: often the write that was read. */
   #contextOf(
     needed: readonly Operation<Input, Output>[],
-    beginning: readonly Operation<Input, Output>[],
+    part: readonly Operation<Input, Output>[],
   ): Found<Input, Output> {
     let context: Operation<Input, Output>[] = []
     let certain = true
     for (const one of needed) {
       if (this.#isLegalWithout(one, needed, context)) continue
       const others = needed.filter((operation) => operation !== one)
-      const { result, order } = this.#run(beginning, without(beginning.filter(isAnswered), others))
+      const { result, order } = this.#run(part, without(part.filter(isAnswered), others))
       certain &&= result === 'legal'
       context = [...new Set([...context, ...without(order, needed)])]
     }
@@ -156,7 +198,7 @@ class Shrinker<State, Input, Output> {
     const isGone = (operation: Operation<Input, Output>): boolean =>
       optional.has(operation) && this.#model.observes(operation.input, operation.output)
     const remaining = history.filter((operation) => !isGone(operation))
-    return new Search(this.#model, remaining, optional)
+    return new Search(this.#model, remaining, { optional, start: this.#start })
   }
 
   #run(history: readonly Operation<Input, Output>[], leftOut: readonly Operation<Input, Output>[]) {
@@ -165,6 +207,12 @@ class Shrinker<State, Input, Output> {
     this.#budget.left -= search.steps
     return { result, order: result === 'legal' ? search.order : [] }
   }
+}
+
+interface Part<Input, Output> {
+  readonly part: readonly Operation<Input, Output>[]
+  /** Those of them that must have happened. */
+  readonly required: readonly Operation<Input, Output>[]
 }
 
 interface Found<Input, Output> {

@@ -21,7 +21,11 @@ export class Transitions<State, Input, Output> {
   readonly #cachedFor: Float64Array
   readonly #cached: Int32Array
 
-  constructor(model: Model<State, Input, Output>, operations: readonly Operation<Input, Output>[]) {
+  constructor(
+    model: Model<State, Input, Output>,
+    operations: readonly Operation<Input, Output>[],
+    start: State,
+  ) {
     this.#model = model
     this.#operations = operations
     const classes = new Map<string, number>()
@@ -37,11 +41,11 @@ export class Transitions<State, Input, Output> {
     while (size < this.#classCount * 16 && size < LARGEST_CACHE) size *= 2
     this.#cachedFor = new Float64Array(size).fill(-1)
     this.#cached = new Int32Array(size)
-    this.#intern(model.initial)
+    this.#intern(start)
   }
 
-  /** The initial state. */
-  get initial(): number {
+  /** The state to begin with. */
+  get start(): number {
     return 0
   }
 

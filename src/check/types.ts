@@ -32,6 +32,11 @@ export interface Model<State, Input, Output> {
   readonly name: string
   readonly initial: State
   /**
+   * A state of which nothing is known: what any state allows it allows, and what is seen of it is known from then
+   * on. With it a window need not begin where the history does.
+   */
+  readonly anything?: State
+  /**
    * The state after the operation; undefined where it cannot have this output in this state. With an output of
    * undefined: the state if the operation takes effect now, undefined where it would change nothing.
    */
@@ -87,6 +92,8 @@ export interface Window<Input = unknown, Output = unknown> {
    * the history illegal: it is without them too.
    */
   readonly context: readonly Operation<Input, Output>[]
+  /** Whether that is so whatever the key held before the first of them. Else they begin with the model's initial state. */
+  readonly isAnyStart: boolean
   /** The longest legal order that the search found, of operations and context. */
   readonly order: readonly Operation<Input, Output>[]
   /** The operation that no order can place before its return. */

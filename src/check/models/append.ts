@@ -10,9 +10,9 @@ export interface AppendOutput {
   readonly value?: string
 }
 
-/** Undefined in `text`: something that no get of the history can see. */
+/** Undefined in `text`: something that no get of the history can see. Null: anything. */
 interface State {
-  readonly text: string | undefined
+  readonly text: string | undefined | null
 }
 
 /** A text under a key with get, put and append, empty at first. */
@@ -24,9 +24,15 @@ function modelFor(seen: (text: string) => boolean): Model<State, AppendInput, Ap
   return {
     name: 'append',
     initial: Object.freeze({ text: '' }),
+    anything: Object.freeze({ text: null }),
 
     step(state, input, output) {
-      if (input.op === 'get') return output === undefined || output.value === state.text ? state : undefined
+      if (input.op === 'get') {
+        if (output === undefined) return state
+        if (state.text === null) return { text: output.value ?? '' }
+        return output.value === state.text ? state : undefined
+      }
+      if (input.op === 'append' && state.text === null) return state
       // What was put in a place where nobody looks stays unseen whatever is appended.
       if (input.op === 'append' && state.text === undefined) return output === undefined ? undefined : state
       const text = input.op === 'put' ? input.value : state.text + input.value
@@ -35,7 +41,7 @@ function modelFor(seen: (text: string) => boolean): Model<State, AppendInput, Ap
       return output === undefined ? undefined : unseen
     },
 
-    keyOf: ({ text }) => (text === undefined ? 'unseen' : `=${text}`),
+    keyOf: ({ text }) => (typeof text === 'string' ? `=${text}` : `${text}`),
     observes: (input) => input.op === 'get',
 
     focus(operations: readonly Operation<AppendInput, AppendOutput>[]) {
@@ -52,7 +58,7 @@ function modelFor(seen: (text: string) => boolean): Model<State, AppendInput, Ap
     },
 
     describeState: ({ text }) =>
-      text === undefined
+      typeof text !== 'string'
         ? 'holds a text that no get shows'
         : text === ''
           ? 'is empty'

@@ -1,4 +1,5 @@
 import type { Operation } from '../types.ts'
+import { ANYTHING } from './kv-types.ts'
 import type { KvInput, KvOutput, KvRecord, KvState, Revision } from './kv-types.ts'
 
 type KvOperation = Operation<KvInput, KvOutput>
@@ -33,7 +34,7 @@ export function focusKv(operations: readonly KvOperation[]): {
   const isCreationTold = seen.every((each) => each.createRevision !== undefined)
 
   const simplifyRecord = (record: KvRecord): KvRecord => {
-    const version = Math.min(record.version, highest)
+    const version = record.version && Math.min(record.version, highest)
     if (version === 1) {
       const at = merge(record.modified, either)
       return at === record.modified ? record : { ...record, created: at, modified: at }
@@ -50,7 +51,9 @@ export function focusKv(operations: readonly KvOperation[]): {
   return {
     operations: mergeValues(operations, values),
     simplify: (state) =>
-      state?.record === undefined ? state : { ...state, record: simplifyRecord(state.record) },
+      state?.record === undefined || state.record === ANYTHING
+        ? state
+        : { ...state, record: simplifyRecord(state.record) },
   }
 }
 

@@ -42,15 +42,20 @@ export interface Revision {
 /** What a key holds. */
 export interface KvRecord {
   readonly value: string
-  readonly version: number
+  /** Undefined: not known. */
+  readonly version: number | undefined
   /** Equal to `modified` while the version is 1. */
   readonly created: Revision
   readonly modified: Revision
 }
 
+/** What a key holds of which nothing is known. */
+export const ANYTHING = 'anything'
+
 /** A key and, as far as its own operations tell, the store's revision. */
 export interface KvState {
   /** The store's revision is this or more. */
   readonly floor: number
-  readonly record: KvRecord | undefined
+  /** Undefined: there is no such key. */
+  readonly record: KvRecord | typeof ANYTHING | undefined
 }

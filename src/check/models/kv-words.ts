@@ -1,3 +1,4 @@
+import { ANYTHING } from './kv-types.ts'
 import type { KvEntry, KvExpectation, KvInput, KvOutput, KvState } from './kv-types.ts'
 
 /** A key-value operation in a few words. A revision is written with an `@` before it. */
@@ -22,6 +23,7 @@ export function describeKv(input: KvInput, output: KvOutput | undefined): string
 /** What a key holds, after "then the key". */
 export function describeKvState({ record }: KvState): string {
   if (!record) return 'is absent'
+  if (record === ANYTHING) return 'may hold anything'
   const { exact, value } = record.modified
   return `holds ${showValue(record.value)}, last changed at revision ${exact ? value : `${value + 1} or later`}`
 }

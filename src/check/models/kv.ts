@@ -2,6 +2,7 @@ import type { Model, Operation } from '../types.ts'
 import { focusKv, isNotAsked } from './kv-focus.ts'
 import { describeKv, describeKvState } from './kv-words.ts'
 import { checkRevisions } from './kv-revisions.ts'
+import { ANYTHING } from './kv-types.ts'
 import type { KvEntry, KvExpectation, KvInput, KvOutput, KvRecord, KvState, Revision } from './kv-types.ts'
 
 /**
@@ -15,6 +16,7 @@ import type { KvEntry, KvExpectation, KvInput, KvOutput, KvRecord, KvState, Revi
 export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
   name: 'kv',
   initial: Object.freeze({ floor: 0, record: undefined }),
+  anything: Object.freeze({ floor: 0, record: ANYTHING }),
 
   step(state: KvState, input: KvInput, output: KvOutput | undefined): KvState | undefined {
     switch (input.op) {
@@ -24,7 +26,7 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
         return write(state, input.value, output?.revision)
       case 'delete':
         if (output?.deleted === false) {
-          return state.record === undefined ? raise(state, output.revision) : undefined
+          return raise(observe(state, null), output.revision)
         }
         return state.record === undefined ? undefined : change(state, undefined, output?.revision)
       case 'cas':
@@ -33,7 +35,7 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
   },
 
   keyOf({ floor, record }: KvState) {
-    if (!record) return `${floor}`
+    if (!record || record === ANYTHING) return `${floor} ${record}`
     const { value, version, created, modified } = record
     return `${floor} ${show(created)} ${show(modified)} ${version} ${value}`
   },
@@ -75,22 +77,35 @@ function raise(state: KvState | undefined, revision: number | undefined): KvStat
 
 /** The key was seen like this. */
 function observe(state: KvState, seen: KvEntry | null): KvState | undefined {
-  const { record } = state
+  const { floor, record } = state
+  if (record === ANYTHING) return { floor, record: seen === null ? undefined : firstSeen(seen) }
   if (record === undefined || seen === null) return record === undefined && seen === null ? state : undefined
   if (record.value !== seen.value) return undefined
-  if (seen.version !== undefined && record.version !== seen.version) return undefined
+  const version = record.version ?? seen.version
+  if (seen.version !== undefined && version !== seen.version) return undefined
   const modified = settle(record.modified, seen.modRevision)
   let created = record.version === 1 ? modified : record.created
   created = created && settle(created, seen.createRevision)
   if (modified === undefined || created === undefined) return undefined
-  if (modified === record.modified && created === record.created) return state
+  if (modified === record.modified && created === record.created && version === record.version) return state
   // Each change of the key took at least one revision.
   const areTold = modified.exact && created.exact && !isNotAsked(modified) && !isNotAsked(created)
-  if (areTold && modified.value - created.value < record.version - 1) return undefined
-  const settled = record.version === 1 ? created : modified
-  const floor = settled.exact ? Math.max(state.floor, settled.value) : state.floor
-  return { floor, record: { ...record, created, modified: settled } }
+  if (areTold && modified.value - created.value < (version ?? 1) - 1) return undefined
+  const settled = version === 1 && created.exact ? created : modified
+  const risen = settled.exact ? Math.max(floor, settled.value) : floor
+  const creation = version === 1 ? settled : created
+  return { floor: risen, record: { value: record.value, version, created: creation, modified: settled } }
 }
+
+/** What is known of a record when it is first seen. */
+function firstSeen({ value, version, createRevision, modRevision }: KvEntry): KvRecord {
+  const modified = modRevision === undefined ? UNKNOWN : known(modRevision)
+  const created = createRevision === undefined ? UNKNOWN : known(createRevision)
+  return { value, version, modified, created: version === 1 ? modified : created }
+}
+
+/** A revision of which nothing is known. */
+const UNKNOWN: Revision = Object.freeze({ value: 0, exact: false, below: Infinity })
 
 /** A revision of which an answer may have told what it is. */
 function settle(revision: Revision, told: number | undefined): Revision | undefined {
@@ -113,10 +128,14 @@ function change(
 
 function write(state: KvState, value: string, revision: number | undefined): KvState | undefined {
   const { record } = state
+  if (record === ANYTHING) {
+    const created = revision === undefined ? UNKNOWN : { ...UNKNOWN, below: revision + 1 }
+    return change(state, (at) => ({ value, version: undefined, created, modified: at }), revision)
+  }
   if (record === undefined) {
     return change(state, (at) => ({ value, version: 1, created: at, modified: at }), revision)
   }
-  const version = record.version + 1
+  const version = record.version && record.version + 1
   const created = boundedBy(record, revision)
   return change(state, (at) => ({ value, version, created, modified: at }), revision)
 }
@@ -124,7 +143,7 @@ function write(state: KvState, value: string, revision: number | undefined): KvS
 /** When a record was created, now that it is changed at this revision: each change before took one at least. */
 function boundedBy({ created, version }: KvRecord, revision: number | undefined): Revision {
   if (created.exact || revision === undefined) return created
-  return { ...created, below: Math.min(created.below, revision - version + 1) }
+  return { ...created, below: Math.min(created.below, revision - (version ?? 1) + 1) }
 }
 
 function known(revision: number): Revision {
@@ -138,6 +157,8 @@ function compareAndSwap(
   output: KvOutput | undefined,
 ): KvState | undefined {
   if (output?.succeeded === false) {
+    // Of a key that may hold anything, only what is told of it is known.
+    if (state.record === ANYTHING && output.current === undefined) return raise(state, output.revision)
     const seen = output.current === undefined ? state : observe(state, output.current)
     return seen && holding(seen, expected) !== seen ? raise(seen, output.revision) : undefined
   }
@@ -150,8 +171,9 @@ function compareAndSwap(
  * it may be, undefined where it cannot be.
  */
 function holding(state: KvState, expected: KvExpectation): KvState | undefined {
-  if ('absent' in expected) return state.record === undefined ? state : undefined
+  if ('absent' in expected) return observe(state, null)
   if (state.record === undefined) return undefined
+  if (state.record === ANYTHING) return state
   if ('value' in expected) return state.record.value === expected.value ? state : undefined
   return observe(state, { value: state.record.value, modRevision: expected.modRevision })
 }

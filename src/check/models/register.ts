@@ -18,27 +18,34 @@ export interface RegisterOutput {
 /** What a value is called that no operation asks about. It is no RegisterValue, so none can be mistaken for it. */
 const OTHER: unique symbol = Symbol('another value')
 
-type State = RegisterValue | typeof OTHER
+/** What a register holds of which nothing is known. */
+const ANYTHING: unique symbol = Symbol('anything')
+
+type State = RegisterValue | typeof OTHER | typeof ANYTHING
 
 /** One register with read, write and compare-and-swap, which holds null at first. */
 export const registerModel: Model<State, RegisterInput, RegisterOutput> = Object.freeze({
   name: 'register',
   initial: null,
+  anything: ANYTHING,
 
   step(state: State, input: RegisterInput, output: RegisterOutput | undefined): State | undefined {
     switch (input.op) {
       case 'read':
-        return output === undefined || output.value === state ? state : undefined
+        if (output === undefined) return state
+        if (state === ANYTHING) return output.value ?? null
+        return output.value === state ? state : undefined
       case 'write':
         return input.value
       case 'cas':
+        if (state === ANYTHING) return output?.succeeded === false ? state : input.value
         // Of unknown outcome, it only takes effect where it succeeds.
         if ((output?.succeeded ?? true) !== (state === input.expected)) return undefined
         return state === input.expected ? input.value : state
     }
   },
 
-  keyOf: (state: State) => (state === OTHER ? 'other' : JSON.stringify(state)),
+  keyOf: (state: State) => (typeof state === 'symbol' ? state.description! : JSON.stringify(state)),
 
   observes: (input: RegisterInput, output: RegisterOutput | undefined) =>
     input.op === 'read' || (input.op === 'cas' && output?.succeeded === false),
@@ -79,5 +86,5 @@ export const registerModel: Model<State, RegisterInput, RegisterOutput> = Object
 })
 
 function show(value: State): string {
-  return value === OTHER ? 'another value' : value === null ? 'nothing' : JSON.stringify(value)
+  return typeof value === 'symbol' ? value.description! : value === null ? 'nothing' : JSON.stringify(value)
 }
