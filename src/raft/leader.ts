@@ -94,9 +94,10 @@ export class Leader implements RoleBehaviour {
 
   /** Entries that were no longer in memory have been read for a follower. */
   fetched(fetch: Fetch, previous: LogPosition, entries: readonly LogEntry[]): void {
-    assert(entries.length > 0, `nothing was found in the log from entry ${fetch.from} on`)
     const progress = this.#progress.get(fetch.to)
+    // What an earlier leadership of this node asked for may have been replaced since.
     if (progress === undefined || fetch.term !== this.#state.currentTerm) return
+    assert(entries.length > 0, `nothing was found in the log from entry ${fetch.from} on`)
     progress.fetching = false
     if (progress.nextIndex === fetch.from) {
       // Where no more may be on its way, this was read to find out what got lost.

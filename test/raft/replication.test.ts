@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { Cluster } from './support/cluster.ts'
 import { command, entriesOfTerms } from './support/entries.ts'
 import { Lone } from './support/lone.ts'
+import { LOG_START } from '../../src/raft/types.ts'
 import { appendReply, appends, heartbeatReply } from './support/messages.ts'
 import type { LogEntry, LogIndex } from '../../src/raft/types.ts'
 
@@ -169,6 +170,8 @@ describe('entries that left memory', () => {
     lone.receive(appendReply({ term: 7, ...again }))
     assert.equal(lone.server.pendingFetches[0]?.from, fetch.from, 'it wants the same place again')
     assert.deepEqual(lone.server.step(answer).messages, [], 'as the leader of a later term')
+    const replaced = { ...answer, previous: LOG_START, entries: [] }
+    assert.deepEqual(lone.server.step(replaced).messages, [], 'nor where the entries were replaced since')
   })
 
   it('an answer for a place that is no longer wanted is not sent', () => {
