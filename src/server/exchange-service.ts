@@ -3,6 +3,8 @@ import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
 import { ExchangeStream } from './exchange-stream.ts'
 import type { ClientLink, ExchangeHost, LeaderRelay } from './exchange-stream.ts'
+import { resetStream } from '../transport/reset-stream.ts'
+import { UnsentBytes } from '../transport/unsent-bytes.ts'
 import { isForwarded } from './forwarder.ts'
 import type { Forwarder } from './forwarder.ts'
 
@@ -24,14 +26,16 @@ export class ExchangeService {
   }
 
   readonly handle = (call: Call): void => {
-    const stream = new ExchangeStream(this.#host, new GrpcLink(call, this.#forwarder))
+    const link = new GrpcLink(call, this.#forwarder)
+    const stream = new ExchangeStream(this.#host, link)
     const close = () => {
       this.#open.delete(call)
       stream.close()
     }
     this.#open.add(call)
     call.on('data', (bytes: Bytes) => stream.receive(bytes))
-    call.on('end', () => call.end())
+    // The client asks nothing more, but waits for the answers that it is owed.
+    call.on('end', () => link.relay?.endOfRequests() ?? stream.finish(() => call.end()))
     call.on('error', close)
     call.on('close', close)
     call.on('cancelled', close)
@@ -46,6 +50,8 @@ export class ExchangeService {
 class GrpcLink implements ClientLink {
   readonly #call: Call
   readonly #forwarder: Forwarder
+  readonly #bytes = new UnsentBytes()
+  relay: Relay | undefined
 
   constructor(call: Call, forwarder: Forwarder) {
     this.#call = call
@@ -57,10 +63,13 @@ class GrpcLink implements ClientLink {
   }
 
   send(frame: Bytes): boolean {
-    this.#call.write(frame)
-    if (this.#call.writableLength <= MAX_UNREAD_BYTES) return true
-    this.#call.destroy(new Error('the client does not read its answers'))
-    return false
+    if (this.#bytes.unsent > MAX_UNREAD_BYTES) {
+      resetStream(this.#call)
+      this.#call.destroy()
+      return false
+    }
+    this.#bytes.write(this.#call, frame)
+    return true
   }
 
   refuse(details: string): void {
@@ -68,7 +77,8 @@ class GrpcLink implements ClientLink {
   }
 
   relayTo(leader: NodeId): LeaderRelay {
-    return new Relay(this.#call, this.#forwarder.exchange(leader))
+    this.relay = new Relay(this.#call, this.#forwarder.exchange(leader))
+    return this.relay
   }
 }
 
@@ -100,6 +110,12 @@ class Relay implements LeaderRelay {
       this.#client.pause()
       this.#leader.once('drain', () => this.#client.resume())
     }
+  }
+
+  /** The client has half-closed: the leader ends the stream once it has answered everything. */
+  endOfRequests(): true {
+    this.#leader.end()
+    return true
   }
 
   close(): void {

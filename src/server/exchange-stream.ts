@@ -65,6 +65,12 @@ export class ExchangeStream {
     }
   }
 
+  /** The client asks nothing more. Calls `done` once everything that it asked is answered. */
+  finish(done: () => void): void {
+    if (this.#exchange === undefined) done()
+    else this.#exchange.finish(done)
+  }
+
   /** The client is gone. */
   close(): void {
     this.#exchange?.close()

@@ -22,6 +22,9 @@ export class Exchange {
   readonly #writer = new ServerFrameWriter()
   #flushing = false
   #closed = false
+  /** Requests that are not answered yet. */
+  #owed = 0
+  #done: (() => void) | undefined
 
   /** @param send takes a frame of answers. Not called after `close`. */
   constructor(front: KvFront, send: (frame: Uint8Array) => void) {
@@ -31,8 +34,15 @@ export class Exchange {
 
   /** Requests, in the order in which the client made them. */
   receive({ requests, refused }: ClientFrame): void {
+    this.#owed += requests.length + refused.length
     for (const { id, error } of refused) this.fail(id, invalid(error.message))
     for (const request of requests) this.#accept(request)
+  }
+
+  /** No more requests come. Calls `done` once all of them are answered and the answers are handed over. */
+  finish(done: () => void): void {
+    this.#done = done
+    if (this.#owed === 0) queueMicrotask(this.#flush)
   }
 
   /** The client is gone: nobody waits for the answers that are still to come. */
@@ -93,9 +103,14 @@ export class Exchange {
 
   readonly #flush = (): void => {
     this.#flushing = false
-    if (this.#writer.count === 0) return
-    const frame = this.#writer.take()
-    if (!this.#closed) this.#send(frame)
+    if (this.#writer.count > 0) {
+      this.#owed -= this.#writer.count
+      const frame = this.#writer.take()
+      if (!this.#closed) this.#send(frame)
+    }
+    if (this.#owed > 0 || this.#closed) return
+    this.#done?.()
+    this.#done = undefined
   }
 }
 

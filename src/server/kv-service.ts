@@ -71,13 +71,20 @@ export function unaryHandlers(
         try {
           method(front, call.request, unaryCall)
         } catch (error) {
-          if (!(error instanceof WireError)) throw error
-          unaryCall.fail(invalid(error.message))
+          if (error instanceof WireError) unaryCall.fail(invalid(error.message))
+          else rethrow(error)
         }
       }
       return [name, handler]
     }),
   )
+}
+
+/** gRPC would answer a handler's mistake with UNKNOWN and go on: a mistake of ours has to end the process instead. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
 }
 
 /** One call of a client. What this node cannot execute goes on to the leader: one hop at most, so never a loop. */

@@ -23,6 +23,9 @@ import { formatAddress, parseAddress } from './settings.ts'
 /** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
 const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
 
+/** How often a client that says nothing is asked whether it lives, in milliseconds: some vanish without a word. */
+const CLIENT_KEEPALIVE_MS = 30_000
+
 /** How long the last answers have to reach their clients when a node stops, in milliseconds. */
 const FAREWELL_MS = 250
 
@@ -84,6 +87,7 @@ class Node implements RunningNode {
     this.#clientServer = new Server({
       'grpc.max_receive_message_length': config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
       'grpc.max_send_message_length': -1,
+      'grpc.keepalive_time_ms': CLIENT_KEEPALIVE_MS,
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)

@@ -1,4 +1,5 @@
 import type { PeerStream, Pipe } from './peer-stream.ts'
+import { resetStream } from './reset-stream.ts'
 import { UnsentBytes } from './unsent-bytes.ts'
 import type { AcceptedCall } from './unsent-bytes.ts'
 
@@ -35,26 +36,4 @@ export class AcceptedPipe implements Pipe {
     resetStream(this.#call)
     this.#call.destroy()
   }
-}
-
-/**
- * Resets the HTTP/2 stream below a call. gRPC's server has no public way to do so: to end a call is to send all
- * that was written before, and to destroy it tells the other side nothing, which then would wait for ever.
- */
-function resetStream(call: object): void {
-  const CANCEL = 8 // NGHTTP2_CANCEL
-  let layer: unknown = call
-  // The call, the interceptors around it, the HTTP/2 stream.
-  for (let depth = 0; depth < 8 && typeof layer === 'object' && layer !== null; depth++) {
-    const { stream, call: inner, nextCall } = layer as Record<'stream' | 'call' | 'nextCall', unknown>
-    if (isHttp2Stream(stream)) {
-      stream.close(CANCEL)
-      return
-    }
-    layer = inner ?? nextCall
-  }
-}
-
-function isHttp2Stream(value: unknown): value is { close(code: number): void; rstCode: number } {
-  return typeof value === 'object' && value !== null && 'rstCode' in value && 'close' in value
 }

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { Client, credentials } from '@grpc/grpc-js'
+import type { ClientDuplexStream } from '@grpc/grpc-js'
+import { pino } from 'pino'
+import { BalsaClient } from '../../src/index.ts'
+import { resolveConfig } from '../../src/server/config.ts'
+import { startNode } from '../../src/server/node.ts'
+import type { RunningNode } from '../../src/server/node.ts'
+import { decodeServerFrame, encodeClientFrame, encodeClientHello } from '../../src/wire/frames.ts'
+import type { ClientRequest, ServerResponse } from '../../src/wire/frames.ts'
+import { exchangeMethod } from '../../src/wire/services.ts'
+import { definitionOf, healthClient, PlainClient, reflectionClient } from './support/plain-client.ts'
+
+const HELLO = { protocolMin: 1, protocolMax: 1, forward: false, clusterId: new Uint8Array(0) }
+const MiB = 1024 * 1024
+
+describe('the services of a node', () => {
+  let directory: string
+  let node: RunningNode
+  let client: BalsaClient
+  const plain: { close(): void }[] = []
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'balsa-services-'))
+    const flags = { data: directory, listen: '127.0.0.1:0', peerListen: '127.0.0.1:0' }
+    const { config } = resolveConfig({ flags: { ...flags, heartbeatMs: '10', electionMs: '50' } })
+    node = await startNode(config, { logger: pino({ level: 'silent' }), version: '0' })
+    client = new BalsaClient({ endpoints: [node.clientAddress] })
+    await client.put('large', new Uint8Array(MiB))
+  })
+  after(async () => {
+    for (const each of plain) each.close()
+    await client.close()
+    await node.stop()
+    await rm(directory, { recursive: true })
+  })
+
+  function exchange(): ClientDuplexStream<Uint8Array, Uint8Array> {
+    const { path, requestSerialize, responseDeserialize } = exchangeMethod
+    const options = { 'grpc.max_receive_message_length': -1, 'grpc.use_local_subchannel_pool': 1 }
+    const channel = new Client(node.clientAddress, credentials.createInsecure(), options)
+    plain.push(channel)
+    const stream = channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+    stream.write(encodeClientHello(HELLO))
+    return stream
+  }
+
+  it('answer everything that a client asked before it half-closed, and then end the stream', async () => {
+    const stream = exchange()
+    const responses: ServerResponse[] = []
+    stream.on('data', (frame: Uint8Array) => responses.push(...decodeServerFrame(frame).responses))
+    const ended = new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject))
+    const requests: ClientRequest[] = [
+      { id: 1, body: { type: 'openSession', ttlMs: 0 } },
+      { id: 2, body: { type: 'read', keys: [Buffer.from('large')], consistency: 'linearizable' } },
+      { id: 3, body: { type: 'read', keys: [Buffer.alloc(0)], consistency: 'linearizable' } },
+    ]
+    stream.write(encodeClientFrame(requests))
+    stream.end()
+    await ended
+    const answers = responses.map(({ id, body }) => [id, body.type]).sort()
+    assert.deepEqual(answers, [
+      [1, 'result'],
+      [2, 'read'],
+      [3, 'error'],
+    ])
+  })
+
+  it('end a stream that is half-closed without a request', { timeout: 5000 }, async () => {
+    const stream = exchange()
+    stream.resume()
+    const ended = new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject))
+    stream.end()
+    await ended
+  })
+
+  it(
+    'drop a client that asks and does not read, instead of keeping its answers',
+    { timeout: 20_000 },
+    async () => {
+      const stream = exchange()
+      let over = false
+      stream.on('error', () => (over = true))
+      const key = Buffer.from('large')
+      // Twice as much as may wait: each answer has a MiB.
+      for (let id = 1; id <= 160; id++) {
+        stream.write(encodeClientFrame([{ id, body: { type: 'read', keys: [key], consistency: 'stale' } }]))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      // What has arrived is read now; a stream that was not dropped would go on to the last answer.
+      const last = new Promise<boolean>((resolve) => {
+        stream.on('data', (frame: Uint8Array) => {
+          if (decodeServerFrame(frame).responses.some(({ id }) => id === 160)) resolve(true)
+        })
+        stream.on('error', () => resolve(false))
+        if (over) resolve(false)
+      })
+      assert.equal(await last, false, 'all answers were kept for it')
+      assert.equal((await client.get('large'))?.value.length, MiB, 'others are served')
+    },
+  )
+
+  it('tell a plain client of grpc.health.v1 what they can do', async () => {
+    const health = healthClient(node.clientAddress)
+    plain.push(health)
+    for (const service of ['', 'balsa.v1.Kv']) {
+      assert.deepEqual(await health.call('Check', { service }), { status: 'SERVING' })
+    }
+  })
+
+  it('describe themselves by reflection, well enough to be called by that alone', async () => {
+    const reflection = reflectionClient(node.clientAddress)
+    plain.push(reflection)
+    const requests = [{ listServices: '' }, { fileContainingSymbol: 'balsa.v1.Kv' }]
+    const [list, file] = await reflection.stream('ServerReflectionInfo', requests)
+    const { service } = list!.listServicesResponse as { service: { name: string }[] }
+    const names = service.map(({ name }) => name)
+    for (const name of ['balsa.v1.Kv', 'balsa.v1.Cluster']) assert.ok(names.includes(name), names.join())
+    const { fileDescriptorProto } = file!.fileDescriptorResponse as { fileDescriptorProto: Uint8Array[] }
+    const kv = new PlainClient(node.clientAddress, definitionOf(fileDescriptorProto), 'balsa.v1.Kv')
+    plain.push(kv)
+    await kv.call('Put', { key: Buffer.from('by reflection'), value: Buffer.from('x') })
+    assert.equal((await client.get('by reflection'))?.text(), 'x')
+  })
+})
