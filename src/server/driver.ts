@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.ts'
-import { BrokenInvariantError, StopError } from '../errors.ts'
+import type { StopError } from '../errors.ts'
 import { EntryKind } from '../raft/types.ts'
 import type { Fetch, Input, LogEntry, Message, RoleStatus, Write } from '../raft/types.ts'
 import type { RaftNode } from '../raft/node.ts'
@@ -14,6 +14,8 @@ import { Proposals } from './proposals.ts'
 import type { ProposalLimits } from './proposals.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
 import type { LeaderLookup } from './refusals.ts'
+import { stopErrorOf } from './stop-error.ts'
+import { serveReads, WaitingReads } from './waiting-reads.ts'
 
 export interface DriverSettings extends ProposalLimits {
   /** The length of the core's unit of time, in milliseconds. */
@@ -54,12 +56,7 @@ export class Driver {
 
   #status: RoleStatus
   #inbox: Input[] = []
-  #reads: ReadCall[] = []
-  /** Reads under way, by the id of their `readIndex` input. */
-  readonly #readRounds = new Map<number, readonly ReadCall[]>()
-  /** How many reads there are in both. */
-  #waitingReads = 0
-  #lastReadId = 0
+  readonly #reads = new WaitingReads()
 
   #outbox: Message[] = []
   /** Not yet on their way to the disk, and the messages that promise them. */
@@ -78,6 +75,7 @@ export class Driver {
 
   #scheduled = false
   #stopped = false
+  #failed = false
   #tick: Timer | undefined
 
   constructor(parts: DriverParts, settings: DriverSettings, events: DriverEvents) {
@@ -104,10 +102,21 @@ export class Driver {
     this.#scheduleTick()
   }
 
-  /** Ends, and answers whatever waits. Resolves when no write is on its way any more. */
+  /**
+   * Ends, and answers whatever waits. Resolves when no write is on its way any more; one that fails then is
+   * reported like any other.
+   */
   async stop(): Promise<void> {
     this.#end()
     await this.#lastWrite
+  }
+
+  /** Whatever it was: nothing more is sent, written or answered as if it had worked. */
+  fail(error: unknown): void {
+    if (this.#stopped) return
+    this.#failed = true
+    this.#end()
+    this.#events.failed(stopErrorOf(error))
   }
 
   #end(): void {
@@ -116,11 +125,12 @@ export class Driver {
     this.#tick?.cancel()
     const refusal = this.#notLeader('this node is stopping')
     this.#proposals.failAll(refusal, leadershipLost('this node stopped'))
-    this.#refuseAllReads(refusal)
+    this.#reads.refuseAll(refusal)
   }
 
   /** Messages from other nodes, in the order in which they came. */
   receive(messages: readonly Message[]): void {
+    if (this.#stopped) return
     for (const message of messages) this.#inbox.push({ type: 'message', message })
     this.#wake()
   }
@@ -142,22 +152,24 @@ export class Driver {
   read(call: ReadCall): void {
     if (this.#stopped || this.#status.role !== 'leader') {
       call.fail(this.#notLeader())
-    } else if (this.#waitingReads >= this.#settings.maxWaitingProposals) {
+    } else if (this.#reads.count >= this.#settings.maxWaitingProposals) {
       call.fail(tooBusy())
     } else {
-      this.#waitingReads++
-      this.#reads.push(call)
+      this.#reads.add(call)
       this.#wake()
     }
   }
 
   /** A read of what this node has applied, which may be behind: served at once, whoever leads. */
   readApplied(call: ReadCall): void {
+    if (this.#stopped) {
+      call.fail(this.#notLeader('this node is stopping'))
+      return
+    }
     try {
-      call.serve(this.#parts.machine)
+      serveReads([call], this.#parts.machine, this.#unreadable)
     } catch (error) {
-      call.fail(this.#notLeader('this node cannot read its state'))
-      this.#fail(error)
+      this.fail(error)
     }
   }
 
@@ -180,7 +192,7 @@ export class Driver {
       this.#writeDown()
       this.#applyCommitted()
     } catch (error) {
-      this.#fail(error)
+      this.fail(error)
     }
   }
 
@@ -197,10 +209,8 @@ export class Driver {
   }
 
   #beginReads(): void {
-    if (this.#reads.length === 0) return
-    const id = ++this.#lastReadId
-    this.#readRounds.set(id, this.#reads)
-    this.#reads = []
+    const id = this.#reads.begin()
+    if (id === undefined) return
     this.#step({ type: 'readIndex', id })
   }
 
@@ -220,7 +230,7 @@ export class Driver {
     this.#promises = []
     this.#lastWrite = this.#parts.log.append(writes).then(
       () => this.#written(writes.at(-1)!.id),
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => this.#writeFailed(error),
     )
   }
 
@@ -230,6 +240,12 @@ export class Driver {
     this.#underWay = undefined
     this.#inbox.push({ type: 'persisted', writeId })
     this.#cycle()
+  }
+
+  /** Also where it happens during a stop: that is then no clean one. */
+  #writeFailed(error: unknown): void {
+    if (!this.#stopped) this.fail(error)
+    else if (!this.#failed) this.#events.failed(stopErrorOf(error))
   }
 
   // ---- one step ----
@@ -242,8 +258,8 @@ export class Driver {
     if (output.write !== undefined) this.#writes.push(output.write)
     if (output.messagesAfterWrite.length > 0) this.#promise(output.messagesAfterWrite)
     for (const fetch of output.fetches) this.#fetch(fetch)
-    for (const id of output.reads) this.#serveReads(id)
-    for (const id of output.refusedReads) this.#refuseReads(id)
+    for (const id of output.reads) this.#reads.serve(id, this.#parts.machine, this.#unreadable)
+    for (const id of output.refusedReads) this.#reads.refuse(id, this.#notLeader())
     this.#toApply = output.apply.length > 0 ? output.apply : this.#toApply
   }
 
@@ -260,7 +276,7 @@ export class Driver {
         this.#inbox.push({ type: 'fetched', fetch, previous, entries })
         this.#wake()
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => this.fail(error),
     )
   }
 
@@ -282,30 +298,6 @@ export class Driver {
     if (this.#toApply.length > 0 || this.#outbox.length > 0) this.#wake()
   }
 
-  #serveReads(id: number): void {
-    for (const call of this.#takeRound(id)) call.serve(this.#parts.machine)
-  }
-
-  #refuseReads(id: number): void {
-    const refusal = this.#notLeader()
-    for (const call of this.#takeRound(id)) call.fail(refusal)
-  }
-
-  #takeRound(id: number): readonly ReadCall[] {
-    const calls = this.#readRounds.get(id)!
-    this.#readRounds.delete(id)
-    this.#waitingReads -= calls.length
-    return calls
-  }
-
-  #refuseAllReads(refusal: ReturnType<typeof notLeader>): void {
-    for (const calls of [this.#reads, ...this.#readRounds.values()])
-      for (const call of calls) call.fail(refusal)
-    this.#reads = []
-    this.#readRounds.clear()
-    this.#waitingReads = 0
-  }
-
   // ---- time ----
 
   #scheduleTick(): void {
@@ -313,7 +305,7 @@ export class Driver {
       this.#scheduleTick()
       this.#inbox.push({ type: 'tick' })
       this.#stampTime()
-      this.#parts.checkpointer.writeIfDue().catch((error: unknown) => this.#fail(error))
+      this.#parts.checkpointer.writeIfDue().catch((error: unknown) => this.fail(error))
       this.#cycle()
     })
   }
@@ -342,19 +334,10 @@ export class Driver {
     return notLeader(this.#status, this.#parts.leaderLookup, reason)
   }
 
+  readonly #unreadable = () => this.#notLeader('this node cannot read its state')
+
   #stateTooFarAhead(): boolean {
     return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes
-  }
-
-  /** Whatever it was: nothing more is sent, written or answered as if it had worked. */
-  #fail(error: unknown): void {
-    if (this.#stopped) return
-    this.#end()
-    this.#events.failed(
-      error instanceof StopError
-        ? error
-        : new BrokenInvariantError(error instanceof Error ? error.message : String(error), { cause: error }),
-    )
   }
 }
 

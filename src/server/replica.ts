@@ -21,6 +21,7 @@ import { Driver } from './driver.ts'
 import { KvFront } from './kv-front.ts'
 import { Peers } from './peers.ts'
 import type { PeerView } from './peers.ts'
+import { stopErrorOf } from './stop-error.ts'
 
 const MiB = 1024 * 1024
 
@@ -29,6 +30,9 @@ const MAX_APPEND_BYTES = 1 * MiB
 const MAX_IN_FLIGHT_BYTES = 8 * MiB
 const MAX_IN_FLIGHT_ENTRIES = 65_536
 const MAX_APPLY_BYTES = 1 * MiB
+
+/** How long a node whose disk has failed waits for that disk to close what is open, in milliseconds. */
+const FAILED_DISK_GRACE_MS = 1000
 
 /** What a data directory holds, read and verified: a replica before it takes part. */
 export interface LoadedReplica {
@@ -167,7 +171,7 @@ export class Replica {
   /** Begins to take part. */
   async start(): Promise<void> {
     await this.#parts.transport.start({
-      admit: (peer: PeerIdentity) => this.#peers.admit(peer),
+      admit: (peer) => this.#admit(peer),
       receive: (messages) => this.#driver.receive(messages),
       connected: (peer) => this.#peers.connected(peer),
       disconnected: (id, reason, refused) => this.#peers.disconnected(id, reason, refused),
@@ -205,6 +209,16 @@ export class Replica {
     }
   }
 
+  /** A peer whose incarnation cannot be written down is not only refused: the disk is broken. */
+  async #admit(peer: PeerIdentity): Promise<string | undefined> {
+    try {
+      return await this.#peers.admit(peer)
+    } catch (error) {
+      this.#driver.fail(error)
+      throw error
+    }
+  }
+
   readonly #clientAddressOf = (id: NodeId): string =>
     id === this.#id ? this.#parts.clientAddress : this.#peers.clientAddressOf(id)
 
@@ -223,15 +237,34 @@ export class Replica {
   }
 
   async #stop(): Promise<void> {
-    await this.#driver.stop()
+    const closed = this.#close()
+    // A disk that has failed once may never answer again, and the node has to end at once.
+    if (this.#failure === undefined) await closed
+    else await this.#atMost(FAILED_DISK_GRACE_MS, closed)
+    this.#resolveStopped(this.#failure)
+  }
+
+  async #close(): Promise<void> {
+    const written = this.#driver.stop()
     await this.#parts.transport.close()
+    await written
     try {
       // After a failure nothing more is written: what is on disk is what can be trusted.
       if (this.#failure === undefined) await this.#checkpointer.flush()
+    } catch (error) {
+      this.#failure = stopErrorOf(error)
+    }
+    try {
       await this.#directory.close()
     } catch (error) {
       this.#parts.logger.warn({ err: error }, 'the data directory could not be closed cleanly')
     }
-    this.#resolveStopped(this.#failure)
+  }
+
+  async #atMost(milliseconds: number, done: Promise<void>): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const timer = this.#parts.clock.after(milliseconds, resolve)
+      done.finally(() => timer.cancel()).then(resolve, reject)
+    })
   }
 }

@@ -120,7 +120,7 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/server/driver.ts',
-        find: `      () => this.#written(writes.at(-1)!.id),\n      (error: unknown) => this.#fail(error),\n`,
+        find: `      () => this.#written(writes.at(-1)!.id),\n      (error: unknown) => this.#writeFailed(error),\n`,
         replace: `      () => this.#written(writes.at(-1)!.id),\n      () => this.#written(writes.at(-1)!.id),\n`,
       },
     ],

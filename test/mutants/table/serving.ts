@@ -10,7 +10,7 @@ export const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'src/server/driver.ts',
-        find: `      this.#waitingReads++\n      this.#reads.push(call)\n      this.#wake()\n`,
+        find: `      this.#reads.add(call)\n      this.#wake()\n`,
         replace: `      this.readApplied(call)\n`,
       },
     ],
