@@ -22,6 +22,13 @@ export interface ClusterOptions {
 /** Flags of `serve` with their values, such as `{ '--election-ms': '500' }`. */
 export type Flags = Readonly<Record<string, string>>
 
+/** What a node's process runs under. */
+export interface Surroundings {
+  /** A program with its arguments that runs the node in its place, such as a tracer. */
+  readonly under?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** How a node's process ended. */
 export interface Ended {
   readonly code: number | null
@@ -57,7 +64,7 @@ export class TestNode {
   }
 
   /** Starts its process, which ends with the test's, however that ends. `flags` go before its own. */
-  start(flags: Flags = {}): void {
+  start(flags: Flags = {}, { under = [], env = {} }: Surroundings = {}): void {
     assert.equal(this.#process, undefined, `${this.id} runs already`)
     const own = {
       '--id': this.id,
@@ -66,13 +73,12 @@ export class TestNode {
       '--peer-listen': this.peerAddress,
     }
     const args = Object.entries({ ...own, ...this.#flags, ...flags }).flat()
-    const child = spawn(
-      process.env.BALSA_NODE ?? process.execPath,
-      [CLI, 'serve', '--with-parent', ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      },
-    )
+    const node = process.env.BALSA_NODE ?? process.execPath
+    const [program, ...rest] = [...under, node, CLI, 'serve', '--with-parent', ...args]
+    const child = spawn(program!, rest, {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, ...env },
+    })
     const read = (chunk: Buffer): void => {
       this.#log += chunk.toString()
     }
