@@ -3,8 +3,10 @@ import { describe, it } from 'node:test'
 import { EntryKind, LOG_START } from '../../src/raft/types.ts'
 import type { Input, LogEntry, Message, Output } from '../../src/raft/types.ts'
 import type { NodeView } from '../../src/raft/node.ts'
+import { stateRecord } from '../../src/storage/log-records.ts'
 import { encodeCommand } from '../../src/wire/command.ts'
 import { sealEntries } from '../../src/wire/entry.ts'
+import type { Change } from './engine/disk.ts'
 import { Invariants } from './invariants.ts'
 import { Ledger } from './ledger.ts'
 import { problemOf } from './verdict.ts'
@@ -48,6 +50,23 @@ function writing(written: readonly LogEntry[]): Output {
   return { ...NOTHING, write: { id: 1, hardState: undefined, entries: written } }
 }
 
+/** What the log's database takes with that write. */
+function stateAt({ write }: Output): Change[] {
+  const last = write!.entries.at(-1)!
+  const [key, value] = stateRecord({
+    batchNumber: 1,
+    currentTerm: last.term,
+    votedFor: undefined,
+    firstIndex: 1,
+    lastIndex: last.index,
+    lastChecksum: last.checksum,
+    membershipIndex: 0,
+    stateDirectory: 'state-1',
+    boundary: LOG_START,
+  })
+  return [[Buffer.from(key).toString('latin1'), value]]
+}
+
 /** Three nodes that are up, and the rules that are broken. */
 function watched(): { invariants: Invariants; broken: string[] } {
   const broken: string[] = []
@@ -61,6 +80,37 @@ describe('the invariants notice', () => {
     assert.deepEqual(broken, [])
     invariants.stepped('n2', TICK, NOTHING, { ...VIEW, role: 'leader' })
     assert.deepEqual(broken, ['election safety'])
+  })
+
+  it('nothing in a leader whom late votes make of a term that is over', () => {
+    const { invariants, broken } = watched()
+    const written = writing(entries(2, 'a'))
+    for (const id of ['n1', 'n2']) {
+      invariants.stepped(id, TICK, written, { ...VIEW, term: 2, lastIndex: 1 })
+      invariants.logWritten(id, stateAt(written), true)
+    }
+    invariants.stepped('n1', TICK, NOTHING, {
+      ...VIEW,
+      role: 'leader',
+      term: 2,
+      lastIndex: 1,
+      commitIndex: 1,
+    })
+    invariants.stepped('n3', TICK, NOTHING, { ...VIEW, role: 'leader', term: 1 })
+    assert.deepEqual(broken, [])
+  })
+
+  it('a leader without an entry that was committed before its term', () => {
+    const { invariants, broken } = watched()
+    const written = writing(entries(1, 'a'))
+    for (const id of ['n1', 'n2']) {
+      invariants.stepped(id, TICK, written, { ...VIEW, lastIndex: 1 })
+      invariants.logWritten(id, stateAt(written), true)
+    }
+    invariants.stepped('n1', TICK, NOTHING, { ...VIEW, role: 'leader', lastIndex: 1, commitIndex: 1 })
+    assert.deepEqual(broken, [])
+    invariants.stepped('n3', TICK, NOTHING, { ...VIEW, role: 'leader', term: 2 })
+    assert.deepEqual(broken, ['leader completeness'])
   })
 
   it('another entry of the same index and term', () => {

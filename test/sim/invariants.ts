@@ -57,6 +57,8 @@ export class Invariants {
   readonly #broken: (rule: string, what: string) => void
   /** The checksum of each committed entry, as far as any node knows; at 0 that of the start. */
   readonly #committed: number[] = [0]
+  /** The term in which each of them was committed. */
+  readonly #committedIn: Term[] = [0]
   readonly #applied: (Applied | undefined)[] = []
   readonly #votes = new Map<string, NodeId>()
   readonly #majority: number
@@ -251,7 +253,9 @@ export class Invariants {
       this.#fail('election safety', `${known} and ${node.id} lead term ${view.term}`)
     }
     this.leaders.set(view.term, node.id)
-    const last = this.committedIndex
+    // Late votes can make a leader of a term that others have left behind: what they committed it need not have.
+    let last = this.committedIndex
+    while (this.#committedIn[last]! >= view.term) last--
     if (node.log[last] !== this.#committed[last]) {
       this.#fail('leader completeness', `${node.id} leads term ${view.term} without committed entry ${last}`)
     }
@@ -276,6 +280,7 @@ export class Invariants {
       }
     }
     this.#committed[index] = checksum
+    this.#committedIn[index] = node.term
   }
 
   /** A leader counts only for entries of its own term; those before it are committed with it (§3.6.2). */

@@ -92,8 +92,12 @@ class Run {
 
   #until(end: number, done: () => boolean = () => false): boolean {
     const world = this.#world
-    while (world.breach === undefined && !done()) {
-      if (!world.events.next(end)) return done()
+    try {
+      while (world.breach === undefined && !done()) {
+        if (!world.events.next(end)) return done()
+      }
+    } catch (error) {
+      world.broken('nothing is thrown', error instanceof Error ? (error.stack ?? error.message) : 'no error')
     }
     return world.breach === undefined
   }

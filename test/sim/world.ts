@@ -83,9 +83,11 @@ export class World {
     return this.ledger.sessions.length === 0 ? undefined : dice.pick(this.ledger.sessions)
   }
 
+  /** Only the first breach counts: what follows may follow from it. */
   broken(rule: string, what: string): void {
+    if (this.breach !== undefined) return
     this.trace.note('!', () => `${rule}: ${what}`)
-    this.breach ??= { rule, what, at: this.events.now }
+    this.breach = { rule, what, at: this.events.now }
   }
 
   /** An operation has ended. `seen`: what the ledger had seen when it began. */
