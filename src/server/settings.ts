@@ -294,13 +294,13 @@ export const SETTINGS = Object.freeze({
   ),
   checkpointIntervalMs: milliseconds(
     'checkpoint-interval-ms',
-    1000,
+    5000,
     3_600_000,
     'How often the applied state is written to the state store, in milliseconds.',
   ),
   checkpointBytes: bytes(
     'checkpoint-bytes',
-    4 * MIB,
+    32 * MIB,
     [KIB, 16 * GIB],
     'How much changed state is written earlier than that.',
   ),
@@ -312,7 +312,7 @@ export const SETTINGS = Object.freeze({
   ),
   cacheBytes: bytes(
     'cache-bytes',
-    64 * MIB,
+    128 * MIB,
     [0, 64 * GIB],
     'How much of the state store is cached in memory.',
   ),

@@ -6,9 +6,9 @@ import type { StateStore } from './state-store.ts'
 
 const OPTIONS = { writeBufferSize: 16 * 1024 * 1024, cacheSize: 64 * 1024 * 1024 }
 
-/** How much of a batch is built in one turn of the event loop: about a millisecond's worth. */
-const SLICE_CHANGES = 500
-const SLICE_BYTES = 512 * 1024
+/** How much of a batch is built in one turn of the event loop: what takes a small part of a millisecond. */
+const SLICE_CHANGES = 100
+const SLICE_BYTES = 128 * 1024
 
 const PAGE_ROWS = 1000
 

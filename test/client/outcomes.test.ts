@@ -163,7 +163,8 @@ describe('the outcome of a call', () => {
     n1.handler = () => undefined
     const before = clock.timerCount
     for (let timeoutMs = 1000; timeoutMs > 500; timeoutMs--) void new Outcome(client.get('k', { timeoutMs }))
-    assert.ok(clock.timerCount <= before + 1)
+    // One for all deadlines; and one that watches the node's silence, once a first frame is full and sent.
+    assert.ok(clock.timerCount <= before + 2, `${clock.timerCount - before} timers for 500 calls`)
   })
 
   it('ignores an answer that comes after the deadline', async () => {
