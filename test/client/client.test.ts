@@ -99,13 +99,13 @@ describe('BalsaClient', () => {
     )
   })
 
-  it('cuts frames at 256 KiB, and does not wait for the end of the turn with more than that', async () => {
+  it('cuts frames at 32 KiB, and does not wait for the end of the turn with more than that', async () => {
     const cluster = new FakeCluster()
     const client = cluster.client()
     void client.put('warm', 'up')
     await cluster.clock.advance(20)
     cluster.n1.frames.length = 0
-    const value = new Uint8Array(100 * 1024)
+    const value = new Uint8Array(12 * 1024)
     const calls = Array.from({ length: 6 }, (_, index) => client.put(`k${index}`, value))
     await cluster.clock.advance(20)
     await Promise.all(calls)
