@@ -17,16 +17,18 @@ export interface Shrunk {
  * out whose absence changes nothing. Undefined: the seed does not fail.
  *
  * @param said is told how it goes
+ * @param breachIn runs the seed with these options
  */
 export async function shrink(
   seed: number,
   options: PlanOptions,
   said: (how: string) => void,
+  breachIn = async (tried: PlanOptions) => (await run(planOf(seed, tried))).breach,
 ): Promise<Shrunk | undefined> {
   let runs = 0
-  const breachOf = async (tried: PlanOptions): Promise<Breach | undefined> => {
+  const breachOf = (tried: PlanOptions): Promise<Breach | undefined> => {
     runs++
-    return (await run(planOf(seed, tried))).breach
+    return breachIn(tried)
   }
   const first = await breachOf(options)
   if (first === undefined) return undefined
