@@ -59,6 +59,14 @@ export class Directory {
     }
   }
 
+  /**
+   * How long a node is waited for, in milliseconds: after each silence twice as long as before. One that is only
+   * slow, because so many ask it at once, must get the chance to answer before everyone asks anew.
+   */
+  patience(endpoint: string, silenceMs: number): number {
+    return Math.min(silenceMs * 2 ** (this.#suspicions.get(endpoint)?.strikes ?? 0), MAX_SILENT_MS)
+  }
+
   /** The connection to a node that served broke: others will name it as leader for a little while yet. */
   broke(endpoint: string, id: string | undefined): void {
     for (const name of id === undefined ? [endpoint] : [endpoint, id]) {

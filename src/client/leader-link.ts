@@ -199,7 +199,7 @@ export class LeaderLink implements NodeStreamEvents {
       target,
       this.#connector,
       this.#clock,
-      this.#silenceMs,
+      this.#directory.patience(target.endpoint, this.#silenceMs),
       this.#clusterId,
       this,
     )

@@ -315,3 +315,14 @@ describe('losing the leader', () => {
     assert.equal(get.value?.text(), 'up')
   })
 })
+
+describe('a node that is only slow', () => {
+  it('is waited for longer each time, until it gets to answer', async () => {
+    const cluster = new FakeCluster()
+    for (const node of cluster.members) node.helloMs = 3000
+    const client = cluster.client({ timeoutMs: 60_000 })
+    const put = new Outcome(client.put('k', 'v'))
+    await cluster.clock.advance(40_000)
+    assert.deepEqual(put.value, { revision: 1 })
+  })
+})

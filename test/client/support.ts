@@ -72,6 +72,8 @@ export class FakeNode {
   up = true
   /** Takes everything and says nothing, like a process that was stopped. */
   silent = false
+  /** How long its hello takes, in milliseconds: a node that so many ask at once that it is late. */
+  helloMs = 0
   clusterId = Buffer.from('cluster')
   protocol = 1
   leader: LeaderHint | undefined
@@ -132,7 +134,9 @@ export class FakeNode {
       if (other === undefined || !other.up) return connection.fail('the leader cannot be reached')
       connection.other = other
       const { clusterId, id: nodeId, leader } = other
-      connection.deliver(encodeServerHello({ protocol: this.protocol, clusterId, nodeId, leader }))
+      const greeting = encodeServerHello({ protocol: this.protocol, clusterId, nodeId, leader })
+      if (this.helloMs === 0) connection.deliver(greeting)
+      else this.clock.after(this.helloMs, () => connection.open && connection.deliver(greeting))
       return
     }
     this.frames.push(requests)
