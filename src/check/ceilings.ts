@@ -24,7 +24,12 @@ export class Ceilings {
 
   /** The lowest of them, or `Infinity`. */
   get lowest(): number {
-    return this.#first < this.#byCeiling.length ? this.#ceilings[this.#byCeiling[this.#first]!]! : Infinity
+    return this.#first < this.#byCeiling.length ? this.#ceilings[this.lowestOperation]! : Infinity
+  }
+
+  /** The operation that has it; only where there is one. */
+  get lowestOperation(): number {
+    return this.#byCeiling[this.#first]!
   }
 
   place(operation: number): void {

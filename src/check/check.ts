@@ -1,18 +1,23 @@
 import { explainWindow, wholeWindow } from './explain.ts'
 import { Search } from './search.ts'
-import { shrink, type StepBudget } from './shrink.ts'
-import type { CheckResult, Model, Operation, Violation } from './types.ts'
+import { findWindow, shrink, type StepBudget } from './shrink.ts'
+import type { CheckResult, Model, Operation, Violation, Window } from './types.ts'
 
 export interface CheckOptions {
-  /** Steps until the check gives up, over all keys. Some more may go into making windows small. Default: 20 million. */
+  /** Steps until the check gives up, over all keys. Some more may go into making windows small. Default: 5 million. */
   readonly maxSteps?: number
 }
 
-/** A few seconds' work, and at most about as many bytes times a hundred. */
-const DEFAULT_MAX_STEPS = 20_000_000
+/** Some seconds' work, and some hundred megabytes, at worst. */
+const DEFAULT_MAX_STEPS = 5_000_000
 
 /** What all windows of a history may take to become small. What is left then is shown as it is. */
-const MOST_SHRINKING_STEPS = 3_000_000
+const MOST_SHRINKING_STEPS = 1_000_000
+
+/** A key that has taken so many steps is hard: then a window that shows a violation may be found more quickly. */
+const HARD_FROM = 200_000
+
+const STEPS_FOR_A_WINDOW = 500_000
 
 /** How many steps a key gets before it is the next one's turn. */
 const STEPS_A_TURN = 20_000
@@ -36,8 +41,8 @@ export function check<State, Input, Output>(
   const byKey = groupByKey(history)
   const { failed, undecided, steps } = searchKeys(byKey, model, maxSteps)
   const budget: StepBudget = { left: Math.min(maxSteps, MOST_SHRINKING_STEPS) }
-  const violations: Violation<Input, Output>[] = failed.map(({ key, order, blocked }) => {
-    const window = shrink(model, byKey.get(key)!, budget)
+  const violations: Violation<Input, Output>[] = failed.map(({ key, order, blocked, furthest, found }) => {
+    const window = found ?? shrink(model, byKey.get(key)!, furthest, budget)
     const explanation = explainWindow(model, window)
     return { key, window, explanation, history: sorted(byKey.get(key)!), order, blocked }
   })
@@ -71,6 +76,10 @@ interface Failed<Input, Output> {
   readonly key: string
   readonly order: readonly Operation<Input, Output>[]
   readonly blocked: Operation<Input, Output>
+  /** By which return no order was left. */
+  readonly furthest: number
+  /** The window that showed it, where not the search did. */
+  readonly found?: Window<Input, Output>
 }
 
 function groupByKey<O extends Operation>(history: readonly O[]): Map<string, O[]> {
@@ -92,13 +101,25 @@ function searchKeys<State, Input, Output>(
   const undecided: string[] = []
   let steps = 0
   const waiting: [key: string, search: Search<State, Input, Output>][] = []
+  const fail = (key: string, search: Search<State, Input, Output>, found?: Window<Input, Output>): void => {
+    const { order, blocked, furthest } = search
+    failed.push({ key, order, blocked: blocked!, furthest, ...(found && { found }) })
+  }
   const turn = (key: string, search: Search<State, Input, Output>): void => {
     const before = search.steps
     const result = search.run(Math.min(STEPS_A_TURN, maxSteps - steps))
     steps += search.steps - before
-    if (result === 'illegal') failed.push({ key, order: search.order, blocked: search.blocked! })
+    if (result === 'illegal') fail(key, search)
     if (result === 'exhausted') undecided.push(key)
-    if (result === 'running') waiting.push([key, search])
+    if (result !== 'running') return
+    if (before < HARD_FROM && search.steps >= HARD_FROM) {
+      const budget: StepBudget = { left: Math.min(STEPS_FOR_A_WINDOW, maxSteps - steps) }
+      const before = budget.left
+      const found = findWindow(model, byKey.get(key)!, search.furthest, budget)
+      steps += before - budget.left
+      if (found) return fail(key, search, found)
+    }
+    waiting.push([key, search])
   }
   for (const [key, operations] of byKey) turn(key, new Search(model, operations))
   while (waiting.length > 0 && steps < maxSteps) {

@@ -75,6 +75,7 @@ export class Search<State, Input, Output> {
   /** How much of it is on the stack still. */
   #longestShared = 0
   #blocked = 0
+  #furthest = -Infinity
 
   /**
    * @param history operations of one object, in any order
@@ -148,6 +149,11 @@ export class Search<State, Input, Output> {
     return this.#operations[this.#blocked]
   }
 
+  /** The latest return of an operation that had no place: about there is why there is no order, if there is none. */
+  get furthest(): number {
+    return this.#furthest
+  }
+
   /** Goes on for at most so many steps. */
   run(steps: number): SearchState {
     if (this.#result !== 'running') return this.#result
@@ -194,6 +200,7 @@ export class Search<State, Input, Output> {
   #advance(operation: number, next: number): boolean {
     this.#mark(operation)
     const isDead = this.#transitions.levelOf(next) > this.#ceilings.lowest
+    if (isDead) this.#noteFurthest(this.#ceilings.lowestOperation)
     if (isDead || !this.#visited.add(next, this.#done, this.#doneOpen)) {
       this.#unmark(operation)
       return false
@@ -251,8 +258,13 @@ export class Search<State, Input, Output> {
     else this.#doneOpen.remove(operation - this.#answered)
   }
 
+  #noteFurthest(withoutPlace: number): void {
+    this.#furthest = Math.max(this.#furthest, this.#operations[withoutPlace]!.return)
+  }
+
   /** Remembers the order at hand if it is the longest. Copies only what differs from the longest before. */
   #note(blocked: number): void {
+    this.#noteFurthest(blocked)
     const linearized = this.#required - this.#remaining
     if (linearized <= this.#longestLinearized) return
     const shared = this.#longestShared

@@ -1,4 +1,4 @@
-import { Search } from './search.ts'
+import { Search, type SearchState } from './search.ts'
 import type { Model, Operation, Window } from './types.ts'
 
 /** Steps to spend, shared by all who take from it. */
@@ -12,6 +12,12 @@ export interface StepBudget {
  */
 const MOST_STEPS_A_SEARCH = 100_000
 
+/** What it costs to prepare a search, for each operation. */
+const STEPS_TO_PREPARE = 10
+
+/** After so many steps it is tried whether that is illegal even without the conditions of what has no answer. */
+const QUICK = 10_000
+
 /**
  * Makes of an illegal history of one key the smallest window that shows why: a set of operations without legal
  * order, in which every one is needed.
@@ -24,36 +30,63 @@ const MOST_STEPS_A_SEARCH = 100_000
  *
  * Leaving out more can only make more orders legal, so that one pass finds a smallest set (no proper subset of
  * which would do); chunks that halve make the pass short, as in delta debugging (Zeller and Hildebrandt, 2002).
- * Before that, the history is cut at both ends. After the first return that has no legal order: a beginning of a
+ * Before that, the history is cut at both ends. After a return by which no order is left: a beginning of a
  * linearizable history is linearizable. And as late as can be at the front, if what comes then has no legal order
- * whatever the key held when it began; what had been called by then, but not answered, becomes optional.
+ * whatever the key held when it began. What runs at a cut becomes optional.
+ *
+ * @param furthest a return by which, probably, no order is left
  */
 export function shrink<State, Input, Output>(
   model: Model<State, Input, Output>,
   history: readonly Operation<Input, Output>[],
+  furthest: number,
   budget: StepBudget,
 ): Window<Input, Output> {
-  return new Shrinker(model, budget).shrink([...history].sort((a, b) => a.call - b.call))
+  const sorted = [...history].sort((a, b) => a.call - b.call)
+  const shrinker = new Shrinker(model, sorted, budget)
+  const part = shrinker.findAround(furthest) ?? shrinker.shortestBeginning()
+  return shrinker.smallestWindow(part)
+}
+
+/**
+ * Looks for a window without legal order in a history of which the search could not tell: a few operations around
+ * where it stopped are looked through quickly, whatever came before them. Undefined where there is none.
+ */
+export function findWindow<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  history: readonly Operation<Input, Output>[],
+  furthest: number,
+  budget: StepBudget,
+): Window<Input, Output> | undefined {
+  const sorted = [...history].sort((a, b) => a.call - b.call)
+  const shrinker = new Shrinker(model, sorted, budget)
+  const part = shrinker.findAround(furthest)
+  return part && shrinker.smallestWindow(part)
 }
 
 class Shrinker<State, Input, Output> {
   readonly #model: Model<State, Input, Output>
   readonly #budget: StepBudget
+  readonly #history: readonly Operation<Input, Output>[]
   /** What the key holds before the first operation. */
   #start: State
 
-  constructor(model: Model<State, Input, Output>, budget: StepBudget) {
+  /** @param history in the order of the calls */
+  constructor(
+    model: Model<State, Input, Output>,
+    history: readonly Operation<Input, Output>[],
+    budget: StepBudget,
+  ) {
     this.#model = model
+    this.#history = history
     this.#budget = budget
     this.#start = model.initial
   }
 
-  shrink(history: readonly Operation<Input, Output>[]): Window<Input, Output> {
-    const beginning = this.#shortestBeginning(history)
-    const { part, required } = this.#shortestEnd(beginning)
+  /** The smallest window of a part of the history that is illegal. */
+  smallestWindow({ part, required }: Part<Input, Output>): Window<Input, Output> {
     const smallest = this.#smallest(part, required)
-    const found = this.#contextOf(smallest.operations, part)
-    const context = this.#answeredAgain(found, smallest.operations, history)
+    const context = this.#contextOf(smallest.operations, part)
     // What the context may have done it did, as far as it was answered: that makes the more natural order.
     const operations = [...smallest.operations, ...context.operations]
     const search = new Search(this.#model, operations, { start: this.#start })
@@ -68,21 +101,50 @@ class Shrinker<State, Input, Output> {
     }
   }
 
-  /** The history up to the first return at which it is illegal; what is not answered by then is left out. */
-  #shortestBeginning(history: readonly Operation<Input, Output>[]): readonly Operation<Input, Output>[] {
-    const returns = history.flatMap((operation) => (isAnswered(operation) ? [operation.return] : []))
+  /**
+   * As few as can be of the operations before a return that are illegal whatever the key held when they began. From
+   * that return backwards, in steps that double: the fewer operations, the quicker the answer.
+   */
+  findAround(furthest: number): Part<Input, Output> | undefined {
+    const beginning = this.#upTo(furthest)
+    const { anything } = this.#model
+    const answered = beginning.required
+    const last = (count: number): Part<Input, Output> => {
+      const since = answered[answered.length - count]!.call
+      return {
+        part: beginning.part.filter((each) => !isAnswered(each) || each.return >= since),
+        required: answered.filter(({ call }) => call >= since),
+      }
+    }
+    if (anything === undefined || answered.length === 0) return undefined
+    this.#start = anything
+    let count = 1
+    while (count < answered.length && !this.#isIllegal(last(count)))
+      count = Math.min(2 * count, answered.length)
+    if (count === answered.length && !this.#isIllegal(last(count))) {
+      this.#start = this.#model.initial
+      return undefined
+    }
+    let tooFew = Math.floor(count / 2)
+    while (count - tooFew > 1) {
+      const middle = (count + tooFew) >>> 1
+      if (this.#isIllegal(last(middle))) count = middle
+      else tooFew = middle
+    }
+    return last(count)
+  }
+
+  /** The history up to the first return at which it is illegal. */
+  shortestBeginning(): Part<Input, Output> {
+    const returns = this.#history.filter(isAnswered).map((operation) => operation.return)
     returns.sort((a, b) => a - b)
-    let shortest = history
+    let shortest = this.#upTo(Infinity)
     let low = 0
     let high = returns.length - 1
     while (low < high) {
       const middle = (low + high) >>> 1
-      const last = returns[middle]!
-      const called = history.filter(({ call }) => call <= last)
-      const isPending = (operation: Operation<Input, Output>): boolean =>
-        isAnswered(operation) && operation.return > last
-      const beginning = called.map((operation) => (isPending(operation) ? withoutEnd(operation) : operation))
-      if (this.#run(beginning, []).result === 'illegal') {
+      const beginning = this.#upTo(returns[middle]!)
+      if (this.#isIllegal(beginning)) {
         high = middle
         shortest = beginning
       } else {
@@ -92,38 +154,14 @@ class Shrinker<State, Input, Output> {
     return shortest
   }
 
-  /**
-   * The operations from as late on as they are illegal whatever the key held then. From the end backwards, in
-   * steps that double: the fewer operations, the quicker the answer.
-   */
-  #shortestEnd(beginning: readonly Operation<Input, Output>[]): Part<Input, Output> {
-    const answered = beginning.filter(isAnswered)
-    const whole = { part: beginning, required: answered }
-    const { anything } = this.#model
-    if (anything === undefined) return whole
-    const last = (count: number): Part<Input, Output> => {
-      const since = answered[answered.length - count]!.call
-      return {
-        part: beginning.filter((each) => !isAnswered(each) || each.return >= since),
-        required: answered.filter(({ call }) => call >= since),
-      }
-    }
-    const isIllegal = ({ part, required }: Part<Input, Output>): boolean =>
-      this.#run(part, without(part.filter(isAnswered), required)).result === 'illegal'
-    this.#start = anything
-    let count = 1
-    while (count < answered.length && !isIllegal(last(count))) count = Math.min(2 * count, answered.length)
-    if (count === answered.length && !isIllegal(last(count))) {
-      this.#start = this.#model.initial
-      return whole
-    }
-    let tooFew = Math.floor(count / 2)
-    while (count - tooFew > 1) {
-      const middle = (count + tooFew) >>> 1
-      if (isIllegal(last(middle))) count = middle
-      else tooFew = middle
-    }
-    return last(count)
+  /** What was called up to some time. What had no answer by then may have happened or not. */
+  #upTo(last: number): Part<Input, Output> {
+    const part = this.#history.filter(({ call }) => call <= last)
+    return { part, required: part.filter((each) => isAnswered(each) && each.return <= last) }
+  }
+
+  #isIllegal({ part, required }: Part<Input, Output>): boolean {
+    return this.#run(part, without(part.filter(isAnswered), required)).result === 'illegal'
   }
 
   /** The answered operations without any of which the others have a legal order. */
@@ -155,6 +193,7 @@ class Shrinker<State, Input, Output> {
     let context: Operation<Input, Output>[] = []
     let certain = true
     for (const one of needed) {
+      if (this.#budget.left <= 0) return { operations: context, certain: false }
       if (this.#isLegalWithout(one, needed, context)) continue
       const others = needed.filter((operation) => operation !== one)
       const { result, order } = this.#run(part, without(part.filter(isAnswered), others))
@@ -162,23 +201,11 @@ class Shrinker<State, Input, Output> {
       context = [...new Set([...context, ...without(order, needed)])]
     }
     for (const candidate of [...context]) {
+      if (this.#budget.left <= 0) break
       const fewer = without(context, [candidate])
       if (certain && needed.every((one) => this.#isLegalWithout(one, needed, fewer))) context = fewer
     }
     return { operations: context.sort((a, b) => a.call - b.call), certain }
-  }
-
-  /** Gives a context its answers back that the beginning cut off, where it can do its work with them. */
-  #answeredAgain(
-    { operations, certain }: Found<Input, Output>,
-    needed: readonly Operation<Input, Output>[],
-    history: readonly Operation<Input, Output>[],
-  ): Found<Input, Output> {
-    const isSame = (a: Operation<Input, Output>, b: Operation<Input, Output>): boolean =>
-      a.process === b.process && a.call === b.call && a.input === b.input
-    const answered = operations.map((one) => history.find((other) => isSame(one, other)) ?? one)
-    const fits = needed.every((one) => this.#isLegalWithout(one, needed, answered))
-    return { operations: fits ? answered : operations, certain }
   }
 
   #isLegalWithout(
@@ -194,6 +221,7 @@ class Shrinker<State, Input, Output> {
     history: readonly Operation<Input, Output>[],
     leftOut: readonly Operation<Input, Output>[],
   ): Search<State, Input, Output> {
+    this.#budget.left -= history.length * STEPS_TO_PREPARE
     const optional = new Set(leftOut)
     const isGone = (operation: Operation<Input, Output>): boolean =>
       optional.has(operation) && this.#model.observes(operation.input, operation.output)
@@ -201,11 +229,33 @@ class Shrinker<State, Input, Output> {
     return new Search(this.#model, remaining, { optional, start: this.#start })
   }
 
-  #run(history: readonly Operation<Input, Output>[], leftOut: readonly Operation<Input, Output>[]) {
+  #run(
+    history: readonly Operation<Input, Output>[],
+    leftOut: readonly Operation<Input, Output>[],
+  ): { result: SearchState; order: readonly Operation<Input, Output>[] } {
+    if (this.#budget.left <= 0) return { result: 'running', order: [] }
     const search = this.#search(history, leftOut)
-    const result = search.run(Math.min(MOST_STEPS_A_SEARCH, this.#budget.left))
-    this.#budget.left -= search.steps
+    let result = this.#spend(search, QUICK)
+    if (result === 'running' && this.#isIllegalLoosened(history, leftOut)) result = 'illegal'
+    if (result === 'running') result = this.#spend(search, MOST_STEPS_A_SEARCH)
     return { result, order: result === 'legal' ? search.order : [] }
+  }
+
+  #isIllegalLoosened(
+    history: readonly Operation<Input, Output>[],
+    leftOut: readonly Operation<Input, Output>[],
+  ): boolean {
+    const { loosen } = this.#model
+    if (!loosen) return false
+    const loosened = history.map((each) => (isAnswered(each) ? each : { ...each, input: loosen(each.input) }))
+    return this.#spend(this.#search(loosened, leftOut), MOST_STEPS_A_SEARCH) === 'illegal'
+  }
+
+  #spend(search: Search<State, Input, Output>, most: number): SearchState {
+    const before = search.steps
+    const result = search.run(Math.min(most, Math.max(0, this.#budget.left)))
+    this.#budget.left -= search.steps - before
+    return result
   }
 }
 
@@ -223,11 +273,6 @@ interface Found<Input, Output> {
 
 function isAnswered({ output }: Operation): boolean {
   return output !== undefined
-}
-
-/** The operation as long as it has no answer. */
-function withoutEnd<Input, Output>(operation: Operation<Input, Output>): Operation<Input, Output> {
-  return { ...operation, output: undefined, return: Infinity }
 }
 
 function without<T>(all: readonly T[], some: readonly T[]): T[] {

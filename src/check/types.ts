@@ -57,6 +57,11 @@ export interface Model<State, Input, Output> {
     readonly operations: readonly Operation<Input, Output>[]
   }
   /**
+   * An operation that asks no condition: of unknown outcome, it can do whatever this one can and more. So there are
+   * fewer different ones, and what is illegal with it is illegal.
+   */
+  loosen?(input: Input): Input
+  /**
    * A number that never falls from state to state, where there is one, such as a revision. An operation with a
    * ceiling has no place after a state whose level is above it; the search need not go there to find out.
    */

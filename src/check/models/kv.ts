@@ -51,6 +51,8 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
     return { model: { ...kvModel, step }, operations }
   },
 
+  loosen: (input: KvInput): KvInput => (input.op === 'cas' ? { op: 'put', value: input.value } : input),
+
   level: Object.freeze({
     of: ({ floor }: KvState) => floor,
     ceiling: (input: KvInput, output: KvOutput | undefined) => {

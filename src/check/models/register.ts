@@ -67,6 +67,9 @@ export const registerModel: Model<State, RegisterInput, RegisterOutput> = Object
     }
   },
 
+  loosen: (input: RegisterInput): RegisterInput =>
+    input.op === 'cas' ? { op: 'write', value: input.value } : input,
+
   describe(input: RegisterInput, output: RegisterOutput | undefined) {
     switch (input.op) {
       case 'read':

@@ -14,13 +14,15 @@ export interface Workload<State, Input, Output> {
 
 /**
  * A history that is linearizable because it really happened: each operation takes effect at a moment between its
- * call and its return. Every so often an outcome is unknown, with or without an effect.
+ * call and its return.
+ * @param unknown the share of outcomes that are unknown, two thirds of them with an effect
  */
 export function really<State, Input, Output>(
   { machine, ask }: Workload<State, Input, Output>,
   chance: Chance,
   count: number,
   clients: number,
+  unknown = 0.15,
 ): Operation<Input, Output>[] {
   const free = Array.from({ length: clients }, () => chance.next())
   const planned = Array.from({ length: count }, () => {
@@ -37,8 +39,8 @@ export function really<State, Input, Output>(
     const results = machine.run(state, input, undefined)
     // The first is the one in which nobody else interferes.
     const { state: next, output } = results[Math.min(results.length - 1, chance.next() < 0.2 ? 1 : 0)]!
-    const isUnknown = fate < 0.15
-    if (!isUnknown || fate < 0.1) state = next
+    const isUnknown = fate < unknown
+    if (!isUnknown || fate < (unknown * 2) / 3) state = next
     const known = { process, key: 'x', input, call, return: end, output }
     history.push(
       isUnknown
