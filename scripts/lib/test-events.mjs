@@ -4,6 +4,7 @@ import { inspect } from 'node:util'
 /**
  * A reporter for node:test that writes what happens to the file named by `BALSA_TEST_EVENTS`, a line of JSON
  * each, synchronously: what was written is there even if the process dies right after. scripts/test.mjs reads it.
+ * With `BALSA_TEST_STOP=at failure` it ends the process at the first one.
  *
  * @typedef {object} TestEvent
  * @property {'begin' | 'start' | 'pass' | 'fail' | 'warning' | 'end'} type `begin` comes at once; `start` only
@@ -30,6 +31,7 @@ export default async function* testEvents(source) {
         failureType: error?.failureType,
         error: withoutInternals(inspect(error?.cause ?? error)),
       })
+      if (process.env['BALSA_TEST_STOP'] === 'at failure') process.exit(1)
     }
     // Such as an error thrown after its test had ended, which is part of no test's result.
     if (type === 'test:diagnostic' && /^(Error|Warning):/.test(data.message)) {

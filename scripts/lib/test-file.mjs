@@ -27,7 +27,8 @@ const KEEP_OUTPUT = 64 * 1024
  *
  * @param {string} root
  * @param {string} file relative to it
- * @param {{ timeoutMs: number, grep?: string, signal: AbortSignal }} options
+ * @param {{ timeoutMs: number, grep?: string, signal: AbortSignal, stopAtFailure?: boolean }} options
+ *   stopAtFailure: the first failing test is enough, the others need not run
  * @returns {Promise<FileResult>}
  */
 export async function runTestFile(root, file, options) {
@@ -36,7 +37,9 @@ export async function runTestFile(root, file, options) {
   try {
     const args = ['--import', TSX, `--test-reporter=${REPORTER}`, '--test-reporter-destination=stdout']
     if (options.grep !== undefined) args.push(`--test-name-pattern=${options.grep}`)
-    const ended = await runProcess(root, [...args, file], { ...options, env: { BALSA_TEST_EVENTS: events } })
+    const stop = options.stopAtFailure ? 'at failure' : 'never'
+    const env = { BALSA_TEST_EVENTS: events, BALSA_TEST_STOP: stop }
+    const ended = await runProcess(root, [...args, file], { ...options, env })
     return judge(readEvents(events), ended, options)
   } finally {
     rmSync(place, { recursive: true, force: true })

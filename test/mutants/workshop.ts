@@ -6,7 +6,7 @@ import { DoesNotStart } from './seeds.ts'
 import { TreeCopy } from './tree-copy.ts'
 
 /** How long the seeds of one kind may take: of a mutant, and all of them on the unchanged source. */
-const MUTANT_MS = 240_000
+const MUTANT_MS = 150_000
 const UNCHANGED_MS = 600_000
 
 /** What became of a mutant. */

@@ -293,6 +293,29 @@ describe('a log whose process ends', () => {
     disk.crash()
     await assert.rejects(store.append([write(LOG)]), DiskError)
   })
+
+  it('takes nothing more after a write that failed, though the disk may work again: what is there, nobody knows', async () => {
+    const disk = new MemoryDisk()
+    const database = await disk.openDatabase('log', OPTIONS)
+    let fails = false
+    const once: Database = {
+      getSync: (key) => database.getSync(key),
+      get: (key) => database.get(key),
+      iterator: (range) => database.iterator(range),
+      close: () => database.close(),
+      batch: () => {
+        if (fails) throw new DiskError('it fails now')
+        return database.batch()
+      },
+    }
+    const store = new LevelLogStore({ database: once, mark: await Mark.open(disk), path: disk.path })
+    await store.create('state-1')
+    await store.open(ALL)
+    fails = true
+    await assert.rejects(store.append([write(LOG.slice(0, 4))]), /it fails now/)
+    fails = false
+    await assert.rejects(store.append([write(LOG.slice(0, 4))]), /it fails now/)
+  })
 })
 
 class RecordingDisk extends MemoryDisk {

@@ -186,7 +186,7 @@ export const DURABILITY: readonly Mutant[] = [
         replace: ``,
       },
     ],
-    caughtBy: tests('conformance/log-store', 'storage/log-damage', 'storage/data-directory'),
+    caughtBy: tests('storage/log-damage'),
   },
   {
     name: 'written-again-after-failed-fsync',
@@ -214,7 +214,7 @@ export const DURABILITY: readonly Mutant[] = [
         replace: ``,
       },
     ],
-    caughtBy: tests('conformance/log-store', 'storage/log-damage'),
+    caughtBy: tests('storage/log-damage'),
   },
   {
     name: 'entry-crc-not-checked',

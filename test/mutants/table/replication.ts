@@ -66,7 +66,7 @@ export const REPLICATION: readonly Mutant[] = [
         replace: `    this.#state.commit(Math.min(message.leaderCommit, log.lastIndex))`,
       },
     ],
-    caughtBy: model(3),
+    caughtBy: tests('raft/append-entries'),
   },
   {
     name: 'heartbeat-commits-unmatched-entries',

@@ -64,7 +64,7 @@ export const SESSIONS: readonly Mutant[] = [
         replace: `    if (succeeded) this.#sessions.keep(admission.session, answer)\n`,
       },
     ],
-    caughtBy: simulation(3),
+    caughtBy: tests('kv/sessions'),
   },
   {
     name: 'acknowledged-sequence-applied-again',
@@ -77,7 +77,7 @@ export const SESSIONS: readonly Mutant[] = [
         replace: `    if (sequence < firstUnacked) {`,
       },
     ],
-    caughtBy: simulation(3),
+    caughtBy: tests('kv/sessions'),
   },
   {
     name: 'session-table-lost-on-restart',
@@ -132,7 +132,7 @@ export const SESSIONS: readonly Mutant[] = [
         replace: `      yield [META_KEY, encoded()]\n`,
       },
     ],
-    caughtBy: simulation(3),
+    caughtBy: tests('kv/checkpoint'),
   },
   {
     name: 'checkpoint-not-atomic',

@@ -17,8 +17,8 @@ export interface ChaosCounts {
 
 /**
  * A cluster to which random things happen, all from one seed: messages are delivered, lost, repeated and
- * reordered, servers tick, crash and restart, disks are slow and lose what was not persisted, clients write
- * and read. Every invariant is checked after every step.
+ * reordered, servers tick, sleep, crash and restart, disks are slow and lose what was not persisted, clients
+ * write and read. Every invariant is checked after every step.
  */
 export class Chaos {
   readonly cluster: Cluster
@@ -27,6 +27,8 @@ export class Chaos {
   /** Commands that clients wait for: where they were proposed. */
   readonly #waiting = new Map<string, NodeId>()
   #nextId = 1
+  /** A server that does nothing for now and hears nothing, then goes on with what it believed before. */
+  #asleep: NodeId | undefined
   /** How often the oldest message comes first, in percent. */
   readonly #inOrder: number
   /** How often time passes, compared with the rest, in thousandths above the least. */
@@ -70,6 +72,7 @@ export class Chaos {
   /** Ends all trouble, and lets time pass until everything has come to rest. */
   recover(): void {
     this.cluster.heal()
+    this.#asleep = undefined
     for (const server of this.cluster.servers.values()) {
       if (!server.up) this.cluster.restart(server.id)
       server.auto.persist = server.auto.apply = server.auto.fetch = true
@@ -85,6 +88,7 @@ export class Chaos {
     const { cluster } = this
     const dice = this.#random.below(1000)
     const server = this.#anyServer()
+    this.#sleepOrWake()
     if (dice < 450) this.#deliver()
     else if (dice < 470) this.#removeAt(this.#anyMessage())
     else if (dice < 490) this.#deliver(true)
@@ -92,7 +96,8 @@ export class Chaos {
     else if (dice < 500) cluster.heal()
     else if (!server.up) {
       if (this.#chance(10)) cluster.restart(server.id, this.#chance(50) ? this.#random.below(8) : undefined)
-    } else if (dice < 580 + this.#haste) server.tick()
+    } else if (server.id === this.#asleep) return
+    else if (dice < 580 + this.#haste) server.tick()
     else if (dice < 760) this.#disk(server)
     else if (dice < 840) this.#machine(server)
     else if (dice < 880) server.answerFetch()
@@ -103,16 +108,33 @@ export class Chaos {
   }
 
   #deliver(keep = false): void {
+    const { pool } = this.cluster
     const at = this.#anyMessage()
-    const message = this.cluster.pool[at]
+    const message = pool[at]
     if (message === undefined) return
     if (!keep) this.#removeAt(at)
     this.cluster.hand(message)
   }
 
-  /** Where in the network the next message to arrive stands. */
+  /** For long enough that the others miss it; a leader more often than chance would. */
+  #sleepOrWake(): void {
+    const dice = this.#random.below(1500)
+    if (this.#asleep !== undefined) {
+      if (dice >= 3) return
+      const woken = this.cluster.server(this.#asleep)
+      this.#asleep = undefined
+      this.#readAt(woken) // what a client asked meanwhile
+    } else if (dice === 0) {
+      this.#asleep = (this.#chance(70) ? this.#anyLeader() : undefined)?.id ?? this.#anyServer().id
+    }
+  }
+
+  /** Where in the network the next message stands to which something happens. */
   #anyMessage(): number {
-    return this.#chance(this.#inOrder) ? 0 : this.#random.below(this.cluster.pool.length)
+    const { pool } = this.cluster
+    let at = this.#chance(this.#inOrder) ? 0 : this.#random.below(pool.length)
+    while (at < pool.length && pool[at]!.to === this.#asleep) at++
+    return at
   }
 
   #removeAt(at: number): void {
@@ -138,7 +160,11 @@ export class Chaos {
   /** At a leader (of several, any), or where nobody should be asked. */
   #read(): void {
     const server = this.#chance(90) ? this.#anyLeader() : this.#anyServer()
-    if (server?.up) server.step({ type: 'readIndex', id: this.#nextId++ })
+    if (server !== undefined && server.id !== this.#asleep) this.#readAt(server)
+  }
+
+  #readAt(server: ModelServer): void {
+    if (server.up) server.step({ type: 'readIndex', id: this.#nextId++ })
   }
 
   #crash(server: ModelServer): void {
@@ -163,7 +189,7 @@ export class Chaos {
   }
 
   #anyLeader(): ModelServer | undefined {
-    const { leaders } = this.cluster
+    const leaders = this.cluster.leaders.filter(({ id }) => id !== this.#asleep)
     return leaders[this.#random.below(leaders.length)]
   }
 

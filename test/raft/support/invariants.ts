@@ -22,6 +22,8 @@ export class Invariants {
   readonly #checksums = new Map<string, number>()
   /** The committed log, as far as any server knows it. */
   readonly #committed: LogEntry[] = []
+  /** In which term each entry of it was committed. */
+  readonly #committedIn: Term[] = []
   readonly #votes = new Map<string, NodeId>()
   readonly #seen = new Map<NodeId, Seen>()
   /** Reads under way, with the index that each of them must see. */
@@ -115,7 +117,10 @@ export class Invariants {
     )
     if (known === undefined) {
       this.#leaders.set(view.term, id)
+      this.#checkElected(id, view.term)
       for (const entry of this.#committed) {
+        // Who wins an old election late leads in vain, and need not hold what later terms committed.
+        if (this.#committedIn[entry.index - 1]! >= view.term) continue
         const own = log[entry.index - 1]
         assert.equal(own?.checksum, entry.checksum, `leader completeness: ${id} lacks entry ${entry.index}`)
       }
@@ -125,6 +130,18 @@ export class Invariants {
       assert.equal(written[0]!.index, first, `leader append-only: ${id} overwrote entries`)
       for (const { term } of written) assert.equal(term, view.term, `${id} appended an entry of another term`)
     }
+  }
+
+  /** A majority has voted for it in this term, and each voter's disk says so (§3.4). */
+  #checkElected(id: NodeId, term: Term): void {
+    const voters = [...this.#servers.values()].filter((server) => {
+      const { currentTerm, votedFor } = server.disk.hardState
+      return currentTerm === term ? votedFor === id : this.#votes.get(`${server.id}:${term}`) === id
+    })
+    assert.ok(
+      voters.length > this.#servers.size / 2,
+      `election safety: ${id} leads term ${term} with ${voters.length} votes of ${this.#servers.size}`,
+    )
   }
 
   /** What a leader commits is of its own term, and with it all before (§3.6.2, Figure 3.7). */
@@ -156,6 +173,7 @@ export class Invariants {
         assert.equal(own, entry.checksum, `leader completeness: ${other.id} lacks entry ${index}`)
       }
       this.#committed[index - 1] = entry
+      this.#committedIn[index - 1] = view.term
     }
   }
 
