@@ -1,5 +1,8 @@
 import type { Model, Operation, Window } from './types.ts'
 
+/** Of more operations, only the last are named. */
+const MOST_TOLD = 12
+
 /** The window of two operations that contradict each other whatever the others did. */
 export function wholeWindow<Input, Output>(
   pair: readonly [Operation<Input, Output>, Operation<Input, Output>],
@@ -15,6 +18,10 @@ export function explainWindow<State, Input, Output>(
   window: Window<Input, Output>,
 ): string {
   const { operations, order, blocked } = window
+  const tellAll = (some: readonly Operation<Input, Output>[], between: string): string => {
+    const told = some.slice(-MOST_TOLD).map(tell)
+    return (some.length > MOST_TOLD ? ['…', ...told] : told).join(between)
+  }
   const tell = ({ process, input, output }: Operation<Input, Output>): string =>
     `${model.describe(input, output)} (client ${process})`
   const state = stateAfter(model, startOf(model, window), order)
@@ -22,14 +29,14 @@ export function explainWindow<State, Input, Output>(
   const start =
     order.length === 0
       ? `At first the key ${model.describeState(startOf(model, window))}.`
-      : `${window.isAnyStart ? 'Whatever the key held before, one' : 'One'} order goes as far as any: ${order.map(tell).join(', ')}${so}.`
+      : `${window.isAnyStart ? 'Whatever the key held before, one' : 'One'} order goes as far as any: ${tellAll(order, ', ')}${so}.`
   const end = `But ${tell(blocked)} has no place in it before its return, nor in any other order.`
   const minimal = !window.minimal
     ? 'The window may not be the smallest: the steps ended before every smaller one was tried.'
     : operations.length === 1
       ? 'Nothing that the other operations did makes it legal.'
       : `Had any one of these ${operations.length} not happened, there would be a legal order: ` +
-        `${operations.map(tell).join('; ')}.`
+        `${tellAll(operations, '; ')}.`
   return `${start} ${end} ${minimal}`
 }
 

@@ -12,6 +12,9 @@ export interface HtmlOptions {
 /** How many operations the picture of a window's surroundings shows, at most. */
 const MOST_AROUND = 60
 
+/** How many operations it shows that were called before the window began. */
+const BEFORE = 8
+
 const KINDS: readonly (readonly [kind: OperationKind, words: string])[] = Object.freeze([
   ['read', 'read'],
   ['write', 'write'],
@@ -118,7 +121,7 @@ function surroundingsPicture<State, Input, Output>(
   ].join('')
 }
 
-/** The operations of the key while the window lasted, and where the longest order of them all ended. */
+/** The operations of the key while the window lasted, a few before them, and where the longest order of them all ended. */
 function surroundings<Input, Output>({
   window,
   history,
@@ -128,8 +131,11 @@ function surroundings<Input, Output>({
   const core = [...own, blocked]
   const start = Math.min(...core.map(({ call }) => call))
   const end = Math.max(...core.map((operation) => endOf(operation, operation.call)))
+  const before = history.filter(({ call }) => call < start)
+  const recent = new Set(before.slice(-BEFORE))
   const during = history.filter(
-    (operation) => operation.call <= end && endOf(operation, operation.call) >= start,
+    (operation) =>
+      recent.has(operation) || (operation.call <= end && endOf(operation, operation.call) >= start),
   )
   if (during.length <= MOST_AROUND) return during
   // The end tells most; what belongs to the window is kept in any case.

@@ -2,6 +2,9 @@ import type { CheckResult, Operation, Violation } from './types.ts'
 
 const LONGEST_LABEL = 44
 
+/** Of a window that could not be made small, only the end is shown. */
+const MOST_OPERATIONS = 40
+
 /** What a check found, as text for a terminal: a line, and for each violation its window as a timeline. */
 export function renderText<State, Input, Output>(result: CheckResult<State, Input, Output>): string {
   const parts = [`${headline(result)}\n`]
@@ -41,7 +44,8 @@ function timeline<State, Input, Output>(
   { window }: Violation<Input, Output>,
   model: CheckResult<State, Input, Output>['model'],
 ): string {
-  const operations = [...window.operations, ...window.context].sort((a, b) => a.call - b.call)
+  const all = [...window.operations, ...window.context].sort((a, b) => a.call - b.call)
+  const operations = all.slice(-MOST_OPERATIONS)
   const processes = [...new Set(operations.map(({ process }) => process))]
   const label = (operation: Operation<Input, Output>): string => {
     const words = model.describe(operation.input, operation.output)
@@ -86,6 +90,7 @@ function timeline<State, Input, Output>(
     lines.push([times[index]!.padStart(margin), ...cells])
   })
   const legend = [
+    operations.length < all.length ? `the last ${operations.length} of ${all.length} operations` : '',
     window.order.length > 0 ? '#1, #2: the longest legal order' : '',
     '✗: has no place in it',
     window.context.length > 0 ? '( ): the setting, such as the write that a read saw' : '',

@@ -116,6 +116,8 @@ class Shrinker<State, Input, Output> {
         required: answered.filter(({ call }) => call >= since),
       }
     }
+    const alone = { ...beginning, required: answered.filter((each) => each.return === furthest) }
+    if (this.#isIllegalAtOnce(alone)) return alone
     if (anything === undefined || answered.length === 0) return undefined
     this.#start = anything
     let count = 1
@@ -158,6 +160,12 @@ class Shrinker<State, Input, Output> {
   #upTo(last: number): Part<Input, Output> {
     const part = this.#history.filter(({ call }) => call <= last)
     return { part, required: part.filter((each) => isAnswered(each) && each.return <= last) }
+  }
+
+  /** Whether a part is illegal, and few steps tell. */
+  #isIllegalAtOnce({ part, required }: Part<Input, Output>): boolean {
+    const search = this.#search(part, without(part.filter(isAnswered), required))
+    return this.#spend(search, QUICK) === 'illegal'
   }
 
   #isIllegal({ part, required }: Part<Input, Output>): boolean {
@@ -245,9 +253,10 @@ class Shrinker<State, Input, Output> {
     history: readonly Operation<Input, Output>[],
     leftOut: readonly Operation<Input, Output>[],
   ): boolean {
-    const { loosen } = this.#model
-    if (!loosen) return false
-    const loosened = history.map((each) => (isAnswered(each) ? each : { ...each, input: loosen(each.input) }))
+    if (!this.#model.loosen) return false
+    const loosened = history.map((each) =>
+      isAnswered(each) ? each : { ...each, input: this.#model.loosen!(each.input) },
+    )
     return this.#spend(this.#search(loosened, leftOut), MOST_STEPS_A_SEARCH) === 'illegal'
   }
 

@@ -16,7 +16,7 @@ const FIRST_MERGED_VERSION = 2
  */
 export function focusKv(operations: readonly KvOperation[]): {
   readonly operations: readonly KvOperation[]
-  simplify(state: KvState | undefined): KvState | undefined
+  readonly simplify: (state: KvState | undefined) => KvState | undefined
 } {
   const seen = operations.flatMap(({ output }) => [output?.entry ?? [], output?.current ?? []].flat())
   const expected = operations.flatMap(({ input }) => (input.op === 'cas' ? [input.expected] : []))

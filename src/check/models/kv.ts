@@ -46,9 +46,12 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = Object.freeze({
     (input.op === 'delete' && output?.deleted === false),
 
   focus(history: readonly Operation<KvInput, KvOutput>[]) {
-    const { operations, simplify } = focusKv(history)
-    const step: typeof kvModel.step = (state, input, output) => simplify(kvModel.step(state, input, output))
-    return { model: { ...kvModel, step }, operations }
+    const focus = focusKv(history)
+    const focused: Model<KvState, KvInput, KvOutput> = {
+      ...kvModel,
+      step: (state, input, output) => focus.simplify(kvModel.step(state, input, output)),
+    }
+    return { model: focused, operations: focus.operations }
   },
 
   loosen: (input: KvInput): KvInput => (input.op === 'cas' ? { op: 'put', value: input.value } : input),

@@ -2,7 +2,7 @@ import type { AppendInput, AppendOutput } from '../../../src/check/models/append
 import type { KvInput, KvOutput } from '../../../src/check/models/kv-types.ts'
 import type { RegisterInput, RegisterOutput } from '../../../src/check/models/register.ts'
 import type { Operation } from '../../../src/check/types.ts'
-import { Chance } from './builder.ts'
+import type { Chance } from './builder.ts'
 import type { Machine } from './oracle.ts'
 
 /** What to ask for at random, and how to spoil an answer. */
@@ -18,12 +18,13 @@ export interface Workload<State, Input, Output> {
  * @param unknown the share of outcomes that are unknown, two thirds of them with an effect
  */
 export function really<State, Input, Output>(
-  { machine, ask }: Workload<State, Input, Output>,
+  workload: Workload<State, Input, Output>,
   chance: Chance,
   count: number,
   clients: number,
   unknown = 0.15,
 ): Operation<Input, Output>[] {
+  const { machine } = workload
   const free = Array.from({ length: clients }, () => chance.next())
   const planned = Array.from({ length: count }, () => {
     const process = chance.below(clients)
@@ -31,7 +32,7 @@ export function really<State, Input, Output>(
     const point = call + chance.next() * 3
     const end = point + chance.next() * 3
     free[process] = end
-    return { process, call, point, end, input: ask(chance), fate: chance.next() }
+    return { process, call, point, end, input: workload.ask(chance), fate: chance.next() }
   })
   let state = machine.initial
   const history: Operation<Input, Output>[] = []
@@ -53,14 +54,14 @@ export function really<State, Input, Output>(
 
 /** The history with one answer changed, if there is one to change. */
 export function spoiled<State, Input, Output>(
-  { spoil }: Workload<State, Input, Output>,
+  workload: Workload<State, Input, Output>,
   chance: Chance,
   history: readonly Operation<Input, Output>[],
 ): Operation<Input, Output>[] {
   const target = chance.pick(history)
   return history.map((operation) =>
     operation === target && operation.output !== undefined
-      ? { ...operation, output: spoil(chance, operation.input, operation.output) }
+      ? { ...operation, output: workload.spoil(chance, operation.input, operation.output) }
       : operation,
   )
 }
