@@ -38,12 +38,14 @@ async function runTests(
   for (const file of files) {
     const { passed, failures, output } = await runTestFile(root, file, options)
     const [failure] = failures.filter(({ name }) => name !== '(the file)')
-    if (failure !== undefined) return { broke: `${file}: ${failure.name}`, seeds: undefined }
+    if (failure !== undefined) {
+      return { broke: files.length > 1 ? `${file}: ${failure.name}` : failure.name, seeds: undefined }
+    }
     const [whole] = failures
     // It went wrong outside its tests: by itself, or because its time was over, which says nothing.
     if (whole === undefined || whole.error.startsWith('did not end')) continue
     if (passed === 0) throw new DoesNotStart(`${whole.error}\n${output}`.slice(-2000))
-    return { broke: `${file}: ${whole.error}`, seeds: undefined }
+    return { broke: whole.error, seeds: undefined }
   }
   return undefined
 }

@@ -37,7 +37,7 @@ export function tests(...files: string[]): Catcher {
 }
 
 /** Caught by random runs of a model network of so many servers, within so many seeds. */
-export function model(servers: number, seeds = 1000): Catcher {
+export function model(servers: number, seeds = 2000): Catcher {
   return { kind: 'model', servers, seeds }
 }
 

@@ -120,8 +120,8 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/server/driver.ts',
-        find: `      () => this.#written(writes.at(-1)!.id),\n      (error: unknown) => this.#writeFailed(error),\n`,
-        replace: `      () => this.#written(writes.at(-1)!.id),\n      () => this.#written(writes.at(-1)!.id),\n`,
+        find: `      (error: unknown) => this.#writeFailed(error),\n`,
+        replace: `      (error: unknown) => (this.#stopped ? this.#writeFailed(error) : this.#written(writes.at(-1)!.id)),\n`,
       },
     ],
     caughtBy: simulation(3),

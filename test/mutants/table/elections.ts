@@ -200,7 +200,7 @@ export const ELECTIONS: readonly Mutant[] = [
         replace: `this.#random.below(1)`,
       },
     ],
-    caughtBy: model(3),
+    caughtBy: tests('raft/elections'),
   },
   {
     name: 'candidate-ignores-leader',
