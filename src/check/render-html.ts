@@ -67,6 +67,7 @@ function legend<State, Input, Output>({ model, violations }: CheckResult<State, 
   return [
     '<div class="legend">',
     ...kinds,
+    '<span><i class="swatch unknown"></i>outcome unknown</span>',
     '<span><i class="dot">1</i>the longest legal order</span>',
     '<span><i class="dot bad">✗</i>has no place in it before its return</span>',
     '</div>',

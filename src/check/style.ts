@@ -35,6 +35,7 @@ section { margin: 1.4rem 0; padding: 1.2rem 1.4rem; background: var(--card); bor
 .swatch.write { background: var(--write); border-color: var(--write-edge); }
 .swatch.cas { background: var(--cas); border-color: var(--cas-edge); }
 .swatch.delete { background: var(--delete); border-color: var(--delete-edge); }
+.swatch.unknown { border-color: var(--quiet); border-style: dashed; }
 .dot { width: 16px; height: 16px; border-radius: 50%; background: var(--order); color: var(--card);
   font: 600 10px/16px system-ui, sans-serif; text-align: center; display: inline-block; }
 .dot.bad { background: var(--bad); }
