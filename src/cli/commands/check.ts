@@ -37,9 +37,7 @@ export function addCheck(program: Command, invocation: Invocation): void {
     )
     .addOption(new Option('--html <file>', 'write a page with timelines'))
     .addOption(
-      new Option('--max-steps <n>', 'give up after so many steps (default: 5 million)').argParser(
-        parseSteps,
-      ),
+      new Option('--max-steps <n>', 'give up after so many steps (default: 5 million)').argParser(parseSteps),
     )
   command.action(async (file: string, { model, html, maxSteps }: CheckFlags) => {
     const result = await usable(file, async () => {
