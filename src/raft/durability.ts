@@ -26,6 +26,11 @@ export class Durability {
     return this.#lastWriteId
   }
 
+  /** Whether a write is on its way. */
+  get busy(): boolean {
+    return this.#persistedWriteId < this.#lastWriteId
+  }
+
   /** Gives out the id of the next write, after which the log is on disk up to `upTo`. */
   handOut(upTo: LogIndex): number {
     this.#lastWriteId++

@@ -18,6 +18,12 @@ import type {
 
 const NO_OP: Proposal = Object.freeze({ kind: EntryKind.NoOp, data: new Uint8Array(0) })
 
+/**
+ * How many election time-outs a leader waits for its own disk. A disk that hangs says nothing, and heartbeats do
+ * not wait for it: such a leader would be followed for ever and answer nobody.
+ */
+const DISK_PATIENCE = 4
+
 /** A leader (§3.5): it appends, replicates, commits, and makes sure that it still leads. */
 export class Leader implements RoleBehaviour {
   readonly role = 'leader'
@@ -26,6 +32,7 @@ export class Leader implements RoleBehaviour {
   readonly #reads: ReadRounds
   #ticksSinceHeartbeat = 0
   #ticksSinceQuorumCheck = 0
+  #ticksSincePersisted = 0
 
   /** @param lastReadContext the last read context that this node used: contexts are never used again. */
   constructor(state: RaftState, lastReadContext: number) {
@@ -66,6 +73,7 @@ export class Leader implements RoleBehaviour {
       this.#ticksSinceQuorumCheck = 0
       if (!this.#hasActiveQuorum()) return 'follower'
     }
+    if (this.#diskHangs()) return 'follower'
     if (++this.#ticksSinceHeartbeat >= heartbeatTicks) {
       this.#ticksSinceHeartbeat = 0
       this.#sendHeartbeats()
@@ -88,6 +96,7 @@ export class Leader implements RoleBehaviour {
   }
 
   persisted(): Transition {
+    this.#ticksSincePersisted = 0
     this.#advanceCommit()
     return
   }
@@ -232,6 +241,15 @@ export class Leader implements RoleBehaviour {
       progress.recentlyActive = false
     }
     return this.#state.quorum.vote(active) === 'won'
+  }
+
+  /** Counted in ticks: a process that was paused finds that time has passed, but not that its disk was slow. */
+  #diskHangs(): boolean {
+    const { durability, options, peers } = this.#state
+    if (!durability.busy) this.#ticksSincePersisted = 0
+    else this.#ticksSincePersisted++
+    // Alone in its cluster, nobody could do better.
+    return peers.length > 0 && this.#ticksSincePersisted >= DISK_PATIENCE * options.electionTicks
   }
 
   // ---- reads (§6.4) ----
