@@ -1,9 +1,9 @@
 import { Reader } from '../wire/protobuf.ts'
 import type { Change } from './history.ts'
 import { bufferOf, damaged, keyNumber, openRecord } from './layout.ts'
-import { nameOf, StoredRecord } from './record.ts'
+import { StoredRecord } from './record.ts'
 
-/** A pack of history as it is read from the store; `encodePack` in history.ts has its format. */
+/** A pack of history as it is read from the store; `PackBuilder` in history.ts has its format. */
 export class Pack {
   readonly firstRevision: number
   readonly lastRevision: number
@@ -69,20 +69,19 @@ export class Pack {
 
   #changeAt(offset: number): Change {
     const reader = new Reader(this.#record, offset).nested()
-    let key: Buffer | undefined
+    let keySize = 0
     let record: Buffer | undefined
     let previous: Buffer | undefined
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-      if (tag === 0x0a) key = reader.bytes()
+      if (tag === 0x08) keySize = reader.uint()
       else if (tag === 0x12) record = reader.bytes()
       else if (tag === 0x1a) previous = reader.bytes()
       else reader.skip(tag)
     }
-    if (key === undefined || record === undefined) throw damaged(this.#storeKey, 'it has half a change')
-    const name = nameOf(key)
+    if (keySize === 0 || record === undefined) throw damaged(this.#storeKey, 'it has half a change')
     return {
-      record: StoredRecord.decode(name, key, record),
-      previous: previous === undefined ? undefined : StoredRecord.decode(name, key, previous),
+      record: StoredRecord.decodeStored(record, keySize),
+      previous: previous === undefined ? undefined : StoredRecord.decodeStored(previous, keySize),
     }
   }
 }

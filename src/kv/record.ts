@@ -117,6 +117,16 @@ export class StoredRecord implements RecordNumbers {
     return new StoredRecord(name, bytes, valueStart, checksum, numbers)
   }
 
+  /**
+   * Reads a record that lies behind its key in the store, of `storeKeySize` bytes. Copies it.
+   *
+   * @throws DamagedDataError where the two do not belong together.
+   */
+  static decodeStored(stored: Buffer, storeKeySize: number): StoredRecord {
+    const key = stored.subarray(1, storeKeySize)
+    return StoredRecord.decode(nameOf(key), key, stored.subarray(storeKeySize))
+  }
+
   /** The key is deleted. */
   get isTombstone(): boolean {
     return this.#valueStart === 0
@@ -141,6 +151,16 @@ export class StoredRecord implements RecordNumbers {
   /** The record as it is stored. */
   get encoded(): Buffer {
     return this.#bytes.subarray(this.#keyEnd)
+  }
+
+  /** Key in the state store and record, one behind the other, not to be changed. */
+  get stored(): Buffer {
+    return this.#bytes
+  }
+
+  /** Bytes of the key in the state store. */
+  get storeKeySize(): number {
+    return this.#keyEnd
   }
 
   /** Bytes of store key and record. */

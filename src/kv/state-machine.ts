@@ -1,7 +1,7 @@
 import { assert } from '../raft/assert.ts'
 import { EntryKind, LOG_START, type LogEntry, type LogPosition } from '../raft/types.ts'
 import { decodeCommand, decodeSessionChange, decodeTimeStamp } from '../wire/command.ts'
-import { encodePack, History } from './history.ts'
+import { History } from './history.ts'
 import { KeySpace } from './key-space.ts'
 import { damaged, decodeMeta, encodeMeta, type Meta, META_KEY, Prefix, prefixBytes } from './layout.ts'
 import { KV_LIMITS, KV_TUNING, type KvLimits, type KvTuning } from './limits.ts'
@@ -221,7 +221,7 @@ export class KvStateMachine implements StateMachine {
     const sessions = this.#sessions.freeze()
     function* changes(): Iterable<StateChange> {
       for (const record of records.values()) yield [record.storeKey, record.encoded]
-      for (const pack of packs) yield encodePack(pack)
+      yield* packs
       yield* sessions
       yield [META_KEY, meta]
     }
