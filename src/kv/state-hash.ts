@@ -1,4 +1,4 @@
-import { decodeMeta, META_KEY, Prefix, prefixBytes } from './layout.ts'
+import { checkSeal, decodeMeta, META_KEY, Prefix, prefixBytes } from './layout.ts'
 import { nameOf, StoredRecord } from './record.ts'
 import { decodeSession } from './session.ts'
 import { ElementKind, SetHash } from './set-hash.ts'
@@ -31,6 +31,35 @@ export function combinedHash(
   return sum.toString(16).padStart(16, '0')
 }
 
+/** Computes the hash of a state anew, from the rows of its store, in any order. */
+export class StateHasher {
+  readonly #present = new SetHash()
+  readonly #sessions = new SetHash()
+
+  /**
+   * Counts a row in, whatever it is of.
+   *
+   * @throws DamagedDataError where it is not what was written under its key.
+   */
+  add(storeKey: Uint8Array, record: Uint8Array): void {
+    if (storeKey[0] === Prefix.Key) {
+      const key = storeKey.subarray(1)
+      addRecord(this.#present, StoredRecord.decode(nameOf(key), key, record))
+    } else if (storeKey[0] === Prefix.Session) {
+      const session = decodeSession(storeKey, record)
+      session.addTo(this.#sessions)
+      for (const answer of session.answers()) session.addAnswerTo(this.#sessions, answer)
+    } else {
+      checkSeal(storeKey, record)
+    }
+  }
+
+  /** The hash of all that was counted in, at this revision and cluster time. */
+  hash(revision: number, clusterTimeMs: number): string {
+    return combinedHash(this.#present.value, this.#sessions.value, revision, clusterTimeMs)
+  }
+}
+
 /**
  * Computes the state hash of the last checkpoint anew, from every record of the store, each of which is checked
  * as it is read. It equals `KvStateMachine.stateHash()` at that checkpoint, or records are missing or too many.
@@ -38,23 +67,14 @@ export function combinedHash(
  * @throws DamagedDataError where a record is not what was written under its key.
  */
 export async function recomputeStateHash(reader: StateReader): Promise<string> {
-  const present = new SetHash()
-  for await (const page of reader.scan(prefixBytes(Prefix.Key))) {
-    for (const [storeKey, record] of page) {
-      const key = storeKey.subarray(1)
-      addRecord(present, StoredRecord.decode(nameOf(key), key, record))
-    }
-  }
-  const sessions = new SetHash()
-  for await (const page of reader.scan(prefixBytes(Prefix.Session))) {
-    for (const [storeKey, record] of page) {
-      const session = decodeSession(storeKey, record)
-      session.addTo(sessions)
-      for (const answer of session.answers()) session.addAnswerTo(sessions, answer)
+  const hasher = new StateHasher()
+  for (const prefix of [Prefix.Key, Prefix.Session]) {
+    for await (const page of reader.scan(prefixBytes(prefix))) {
+      for (const [storeKey, record] of page) hasher.add(storeKey, record)
     }
   }
   const stored = reader.get(META_KEY)
   const { revision, clusterTimeMs } =
     stored === undefined ? { revision: 0, clusterTimeMs: 0 } : decodeMeta(stored)
-  return combinedHash(present.value, sessions.value, revision, clusterTimeMs)
+  return hasher.hash(revision, clusterTimeMs)
 }

@@ -15,8 +15,23 @@ export interface Disk {
   replaceFile(name: string, content: Uint8Array): Promise<void>
   /** Opens a file of fixed slots for writing in place, created with `size` zero bytes where it is missing. */
   openSlotFile(name: string, size: number): Promise<SlotFile>
+  /**
+   * Makes a database that was closed durable as a whole: every file of it, and that they are there. A synced write
+   * makes durable what it wrote, but a file that was begun since LevelDB last synced the folder can lack its name.
+   */
+  syncDatabase(name: string): Promise<void>
   /** Removes a database with all its files. */
   removeDatabase(name: string): Promise<void>
+  /** How much of the file system is free. Rejects with DiskError where it does not say. */
+  space(): Promise<DiskSpace>
+  /** How many bytes the files of a database have; 0 where there is none. */
+  databaseBytes(name: string): Promise<number>
+}
+
+/** What of a file system this process may still fill, in bytes, and how large it is. */
+export interface DiskSpace {
+  readonly freeBytes: number
+  readonly totalBytes: number
 }
 
 export interface DatabaseOptions {
@@ -43,6 +58,16 @@ export interface Database {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   batch(): DatabaseBatch
   iterator(range: DatabaseRange): DatabaseIterator
+  /** What the database holds now. */
+  snapshot(): DatabaseSnapshot
+  close(): Promise<void>
+}
+
+/** What a database held at one moment, whatever is written to it afterwards. */
+export interface DatabaseSnapshot {
+  get(key: Uint8Array): Promise<Uint8Array | undefined>
+  iterator(range: DatabaseRange): DatabaseIterator
+  /** Its iterators are to be closed before. */
   close(): Promise<void>
 }
 

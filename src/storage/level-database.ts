@@ -1,10 +1,18 @@
 import { Level } from 'level'
 import type { ChainedBatch, Iterator as LevelIterator } from 'level'
 import { openFailure, readFailure, writeFailure } from './disk-failure.ts'
-import type { Database, DatabaseBatch, DatabaseIterator, DatabaseOptions, DatabaseRange } from './disk.ts'
+import type {
+  Database,
+  DatabaseBatch,
+  DatabaseIterator,
+  DatabaseOptions,
+  DatabaseRange,
+  DatabaseSnapshot,
+} from './disk.ts'
 
 type Bytes = Uint8Array
 type ByteLevel = Level<Bytes, Bytes>
+type LevelToken = ReturnType<ByteLevel['snapshot']>
 
 /** About how many bytes one page of an iterator holds. LevelDB's default of 16 KiB costs a turn of the event loop each. */
 const PAGE_BYTES = 256 * 1024
@@ -58,8 +66,41 @@ export class LevelDatabase implements Database {
     return new LevelPages(this.#level.iterator({ ...range, highWaterMarkBytes: PAGE_BYTES }), this.#location)
   }
 
+  snapshot(): DatabaseSnapshot {
+    return new LevelSnapshot(this.#level, this.#level.snapshot(), this.#location)
+  }
+
   async close(): Promise<void> {
     await this.#level.close()
+  }
+}
+
+class LevelSnapshot implements DatabaseSnapshot {
+  readonly #level: ByteLevel
+  readonly #snapshot: LevelToken
+  readonly #location: string
+
+  constructor(level: ByteLevel, snapshot: LevelToken, location: string) {
+    this.#level = level
+    this.#snapshot = snapshot
+    this.#location = location
+  }
+
+  async get(key: Bytes): Promise<Bytes | undefined> {
+    try {
+      return await this.#level.get(key, { snapshot: this.#snapshot })
+    } catch (error) {
+      throw readFailure(error, `${this.#location} cannot be read`)
+    }
+  }
+
+  iterator(range: DatabaseRange): DatabaseIterator {
+    const options = { ...range, highWaterMarkBytes: PAGE_BYTES, snapshot: this.#snapshot }
+    return new LevelPages(this.#level.iterator(options), this.#location)
+  }
+
+  async close(): Promise<void> {
+    await this.#snapshot.close()
   }
 }
 

@@ -2,6 +2,8 @@ import type { Clock } from '../clock.ts'
 import type { StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
 import type { Database, DatabaseOptions, Disk } from './disk.ts'
+import { openSnapshot } from './snapshot/reading.ts'
+import type { StateSnapshot } from './snapshot/snapshot.ts'
 import type { StateStore } from './state-store.ts'
 
 const OPTIONS = { writeBufferSize: 16 * 1024 * 1024, cacheSize: 64 * 1024 * 1024 }
@@ -68,6 +70,10 @@ export class LevelStateStore implements StateStore {
       }
     }
     await batch.write({ sync: true })
+  }
+
+  async snapshot(): Promise<StateSnapshot | undefined> {
+    return openSnapshot(this.#opened().snapshot())
   }
 
   async close(): Promise<void> {

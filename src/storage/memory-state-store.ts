@@ -1,5 +1,8 @@
 import type { StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
+import type { DatabaseIterator, DatabaseRange, DatabaseSnapshot } from './disk.ts'
+import { openSnapshot } from './snapshot/reading.ts'
+import type { StateSnapshot } from './snapshot/snapshot.ts'
 import type { StateStore } from './state-store.ts'
 
 const PAGE_ROWS = 1000
@@ -41,6 +44,11 @@ export class MemoryStateStore implements StateStore {
     }
   }
 
+  async snapshot(): Promise<StateSnapshot | undefined> {
+    this.#assertOpen()
+    return openSnapshot(new RowsSnapshot(new Map(this.#values)))
+  }
+
   async close(): Promise<void> {
     this.#open = false
   }
@@ -48,6 +56,35 @@ export class MemoryStateStore implements StateStore {
   #assertOpen(): void {
     if (!this.#open) throw new BrokenInvariantError('The state store is used before it is open')
   }
+}
+
+/** The rows as they were at one moment. */
+class RowsSnapshot implements DatabaseSnapshot {
+  readonly #values: Map<string, Uint8Array>
+
+  constructor(values: Map<string, Uint8Array>) {
+    this.#values = values
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#values.get(textOf(key))
+  }
+
+  /** In ascending order, from `gt` or `gte` on: what a snapshot is read by. */
+  iterator({ gt, gte }: DatabaseRange): DatabaseIterator {
+    const least = gt === undefined ? textOf(gte ?? new Uint8Array(0)) : `${textOf(gt)}\0`
+    const keys = [...this.#values.keys()].filter((key) => key >= least).sort()
+    let position = 0
+    return {
+      nextv: async (count) => {
+        const page = keys.slice(position, (position += count))
+        return page.map((key) => [Buffer.from(key, 'latin1'), this.#values.get(key)!])
+      },
+      async close() {},
+    }
+  }
+
+  async close(): Promise<void> {}
 }
 
 function textOf(key: Uint8Array): string {

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import * as path from 'node:path'
 import { WrongDirectoryError } from '../errors.ts'
 import { damaged, openFailure, readFailure, writeFailure } from './disk-failure.ts'
-import type { Database, DatabaseOptions, Disk, SlotFile } from './disk.ts'
+import type { Database, DatabaseOptions, Disk, DiskSpace, SlotFile } from './disk.ts'
 import { LevelDatabase } from './level-database.ts'
 
 const TEMPORARY = '.tmp'
@@ -112,6 +112,17 @@ export class NodeDisk implements Disk {
     }
   }
 
+  async syncDatabase(name: string): Promise<void> {
+    const location = path.join(this.path, name)
+    try {
+      for (const file of await readdir(location)) await syncFile(path.join(location, file))
+      await syncDirectory(location)
+      await syncDirectory(this.path)
+    } catch (error) {
+      throw writeFailure(error, `${location} cannot be synced`)
+    }
+  }
+
   async removeDatabase(name: string): Promise<void> {
     const location = path.join(this.path, name)
     try {
@@ -120,6 +131,29 @@ export class NodeDisk implements Disk {
     } catch (error) {
       throw writeFailure(error, `${location} cannot be removed`)
     }
+  }
+
+  async space(): Promise<DiskSpace> {
+    try {
+      const { bsize, bavail, blocks } = await statfs(this.path)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    } catch (error) {
+      throw readFailure(error, `The free space of ${this.path} cannot be read`)
+    }
+  }
+
+  async databaseBytes(name: string): Promise<number> {
+    const location = path.join(this.path, name)
+    let bytes = 0
+    for (const file of await filesIn(location)) {
+      try {
+        bytes += (await stat(path.join(location, file))).size
+      } catch (error) {
+        // LevelDB deletes what a compaction has replaced.
+        if (codeOf(error) !== 'ENOENT') throw readFailure(error, `${location} cannot be read`)
+      }
+    }
+    return bytes
   }
 }
 
@@ -182,8 +216,13 @@ async function syncNewDirectories(first: string, last: string): Promise<void> {
   }
 }
 
+/** A directory is synced as a file is. */
 async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
+  await syncFile(directory)
+}
+
+async function syncFile(location: string): Promise<void> {
+  const handle = await open(location, 'r')
   try {
     await handle.sync()
   } finally {

@@ -1,4 +1,5 @@
 import type { StateChange, StateReader } from '../kv/types.ts'
+import type { StateSnapshot } from './snapshot/snapshot.ts'
 
 /**
  * Where checkpoints of the state machine stand: plain ordered bytes, whose meaning is the state machine's
@@ -8,5 +9,10 @@ export interface StateStore extends StateReader {
   open(): Promise<void>
   /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
   write(changes: Iterable<StateChange>): Promise<void>
+  /**
+   * A view of the last checkpoint that was written, to be closed before the store is. Undefined where none was yet.
+   * Throws DamagedDataError where its record cannot be trusted.
+   */
+  snapshot(): Promise<StateSnapshot | undefined>
   close(): Promise<void>
 }

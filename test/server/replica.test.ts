@@ -20,6 +20,7 @@ class BreakableDisk extends MemoryDisk {
       getSync: (key) => database.getSync(key),
       get: (key) => database.get(key),
       iterator: (range) => database.iterator(range),
+      snapshot: () => database.snapshot(),
       close: () => this.#perform(() => database.close()),
       batch: () => {
         const batch = database.batch()

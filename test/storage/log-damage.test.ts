@@ -302,6 +302,7 @@ describe('a log whose process ends', () => {
       getSync: (key) => database.getSync(key),
       get: (key) => database.get(key),
       iterator: (range) => database.iterator(range),
+      snapshot: () => database.snapshot(),
       close: () => database.close(),
       batch: () => {
         if (fails) throw new DiskError('it fails now')

@@ -1,4 +1,11 @@
-import type { Database, DatabaseBatch, DatabaseOptions, Disk, SlotFile } from '../../src/storage/disk.ts'
+import type {
+  Database,
+  DatabaseBatch,
+  DatabaseOptions,
+  Disk,
+  DiskSpace,
+  SlotFile,
+} from '../../src/storage/disk.ts'
 
 /** What a failing disk throws: as if the process had ended there. */
 export class CrashHere extends Error {
@@ -23,6 +30,7 @@ export class FailingDisk implements Disk {
       getSync: (key) => database.getSync(key),
       get: (key) => database.get(key),
       iterator: (range) => database.iterator(range),
+      snapshot: () => database.snapshot(),
       close: () => database.close(),
       batch: () => this.#batchOf(database),
     }
@@ -53,8 +61,20 @@ export class FailingDisk implements Disk {
     }
   }
 
+  syncDatabase(name: string): Promise<void> {
+    return this.#change(() => this.#disk.syncDatabase(name))
+  }
+
   removeDatabase(name: string): Promise<void> {
     return this.#change(() => this.#disk.removeDatabase(name))
+  }
+
+  space(): Promise<DiskSpace> {
+    return this.#disk.space()
+  }
+
+  databaseBytes(name: string): Promise<number> {
+    return this.#disk.databaseBytes(name)
   }
 
   #batchOf(database: Database): DatabaseBatch {

@@ -6,7 +6,9 @@ import type {
   DatabaseIterator,
   DatabaseOptions,
   DatabaseRange,
+  DatabaseSnapshot,
   Disk,
+  DiskSpace,
   SlotFile,
 } from '../../src/storage/disk.ts'
 
@@ -20,6 +22,8 @@ export class MemoryDisk implements Disk {
   readonly #files = new Map<string, Uint8Array>()
   readonly #locks = new Set<string>()
   #life = { over: false }
+  /** What it says is free. */
+  freeBytes = 2 ** 40
 
   async openDatabase(name: string, options: DatabaseOptions): Promise<Database> {
     if (this.#locks.has(name)) {
@@ -66,8 +70,20 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  async syncDatabase(): Promise<void> {}
+
   async removeDatabase(name: string): Promise<void> {
     this.#databases.delete(name)
+  }
+
+  async space(): Promise<DiskSpace> {
+    return { freeBytes: this.freeBytes, totalBytes: 2 ** 40 }
+  }
+
+  async databaseBytes(name: string): Promise<number> {
+    let bytes = 0
+    for (const [key, value] of this.#databases.get(name)?.values ?? []) bytes += key.length + value.length
+    return bytes
   }
 
   /** Removes a file, as an accident would. */
@@ -161,23 +177,38 @@ class MemoryDatabase implements Database {
 
   iterator(range: DatabaseRange): DatabaseIterator {
     assertAlive(this.#life)
-    // The rows as they are now: an iterator of LevelDB reads a snapshot.
-    const keys = this.#rows.keys.filter((key) => inRange(key, range))
-    if (range.reverse) keys.reverse()
-    const rows = keys.slice(0, range.limit).map((key) => [key, this.#rows.values.get(key)!] as const)
-    let position = 0
+    return iteratorOver(this.#rows, range)
+  }
+
+  snapshot(): DatabaseSnapshot {
+    assertAlive(this.#life)
+    const rows = new SortedMap()
+    for (const [key, value] of this.#rows.values) rows.set(key, value)
     return {
-      async nextv(count) {
-        await Promise.resolve()
-        const page = rows.slice(position, (position += count))
-        return page.map(([key, value]) => [Buffer.from(key, 'latin1'), Buffer.from(value)])
-      },
+      get: async (key) => rows.values.get(textOf(key)),
+      iterator: (range) => iteratorOver(rows, range),
       async close() {},
     }
   }
 
   async close(): Promise<void> {
     if (!this.#life.over) this.#release()
+  }
+}
+
+function iteratorOver(map: SortedMap, range: DatabaseRange): DatabaseIterator {
+  // The rows as they are now: an iterator of LevelDB reads a snapshot.
+  const keys = map.keys.filter((key) => inRange(key, range))
+  if (range.reverse) keys.reverse()
+  const rows = keys.slice(0, range.limit).map((key) => [key, map.values.get(key)!] as const)
+  let position = 0
+  return {
+    async nextv(count) {
+      await Promise.resolve()
+      const page = rows.slice(position, (position += count))
+      return page.map(([key, value]) => [Buffer.from(key, 'latin1'), Buffer.from(value)])
+    },
+    async close() {},
   }
 }
 

@@ -40,6 +40,8 @@ export interface SnapshotCursor {
   readonly bytes: number
   /** The key of the row before it. */
   readonly lastKey: Uint8Array
+  /** How many bytes of that row's value come before it, where it cuts a long one. 0: it does not. */
+  readonly cutAt: number
   /** The checksum of the chunk before it, which seeds that of the next. */
   readonly checksum: number
 }
@@ -57,13 +59,13 @@ export interface SnapshotChunk {
 /** Builds a state store from a snapshot's chunks. What it has built counts for nothing before `finish`. */
 export interface SnapshotBuilder {
   readonly meta: SnapshotMeta
-  /** Where it stands: what is before it is on disk. Undefined before the first chunk. */
+  /** Where it stands, to go on from after a broken connection. Undefined before the first chunk. */
   readonly cursor: SnapshotCursor | undefined
   /** Whether the last chunk was added: all that is left is `finish`. */
   readonly complete: boolean
   /**
-   * Checks the chunk and writes it; one at a time. Throws SnapshotError, changing nothing, where the chunk is
-   * damaged or not the next one: then go on from `cursor`. DiskError and DiskFullError stop the node.
+   * Checks the chunk and takes it; one at a time. Throws SnapshotError where the chunk is damaged or not the next
+   * one; see there. DiskError and DiskFullError stop the node.
    */
   add(chunk: Uint8Array): Promise<void>
   /**
@@ -77,8 +79,12 @@ export interface SnapshotBuilder {
 
 /** A chunk, or a whole snapshot, is not what it has to be: the sender's or the way's fault, not this disk's. */
 export class SnapshotError extends Error {
-  constructor(message: string, options: { cause?: unknown } = {}) {
+  /** The chunk changed nothing: go on from `SnapshotBuilder.cursor`. Else discard what was built, and begin anew. */
+  readonly resumable: boolean
+
+  constructor(message: string, options: { cause?: unknown; resumable?: boolean } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'SnapshotError'
+    this.resumable = options.resumable ?? false
   }
 }

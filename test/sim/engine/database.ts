@@ -1,5 +1,11 @@
 import { DiskError } from '../../../src/errors.ts'
-import type { Database, DatabaseBatch, DatabaseIterator, DatabaseRange } from '../../../src/storage/disk.ts'
+import type {
+  Database,
+  DatabaseBatch,
+  DatabaseIterator,
+  DatabaseRange,
+  DatabaseSnapshot,
+} from '../../../src/storage/disk.ts'
 import type { Dice } from './dice.ts'
 import type { Change, Io } from './disk.ts'
 import { Rows, textOf } from './rows.ts'
@@ -98,7 +104,23 @@ export class SimulatedDatabase implements Database {
 
   iterator(range: DatabaseRange): DatabaseIterator {
     this.#assertOpen()
-    const { rows } = this.#files
+    return this.#iteratorOver(this.#files.rows, range)
+  }
+
+  snapshot(): DatabaseSnapshot {
+    this.#assertOpen()
+    const rows = this.#files.rows.clone()
+    return {
+      get: async (key) => {
+        await this.#io.wait(0.02)
+        return rows.get(textOf(key))
+      },
+      iterator: (range) => this.#iteratorOver(rows, range),
+      async close() {},
+    }
+  }
+
+  #iteratorOver(rows: Rows, range: DatabaseRange): DatabaseIterator {
     let keys = rows.between(lowOf(range), highOf(range))
     if (range.reverse) keys.reverse()
     if (range.limit !== undefined) keys = keys.slice(0, range.limit)

@@ -1,6 +1,6 @@
 import { WrongDirectoryError } from '../../../src/errors.ts'
 import { damaged, openFailure, writeFailure } from '../../../src/storage/disk-failure.ts'
-import type { Database, DatabaseOptions, Disk, SlotFile } from '../../../src/storage/disk.ts'
+import type { Database, DatabaseOptions, Disk, DiskSpace, SlotFile } from '../../../src/storage/disk.ts'
 import type { Dice } from './dice.ts'
 import { DatabaseFiles, SimulatedDatabase } from './database.ts'
 import type { Events } from './events.ts'
@@ -19,6 +19,8 @@ export interface DiskTemper {
   slowness: number
   /** No space is left. */
   full: boolean
+  /** What it says is free, in bytes. */
+  freeBytes: number
   /** The next write or sync fails, and after it every write of that process. */
   failNext: 'write' | 'sync' | undefined
   /** The process dies at so many I/O steps from now. Undefined: it does not. */
@@ -169,9 +171,28 @@ class Mount implements Disk {
     }
   }
 
+  async syncDatabase(name: string): Promise<void> {
+    await this.#io.write(this.#disk.temper.syncMs * 3, `${this.path}/${name} cannot be synced`, {
+      sync: true,
+      done: (durable) => {
+        if (durable) this.#databases.get(name)?.recover()
+      },
+      what: () => `syncs the database ${name}`,
+    })
+  }
+
   async removeDatabase(name: string): Promise<void> {
     await this.#io.wait(1)
     if (this.#process.alive) this.#databases.delete(name)
+  }
+
+  async space(): Promise<DiskSpace> {
+    const { full, freeBytes } = this.#disk.temper
+    return { freeBytes: full ? 0 : freeBytes, totalBytes: 2 ** 40 }
+  }
+
+  async databaseBytes(name: string): Promise<number> {
+    return this.#databases.get(name)?.rows.bytes ?? 0
   }
 }
 

@@ -29,6 +29,12 @@ export class Rows {
     if (this.#values.delete(key)) this.#keys.splice(this.#position(key), 1)
   }
 
+  get bytes(): number {
+    let bytes = 0
+    for (const [key, value] of this.#values) bytes += key.length + value.length
+    return bytes
+  }
+
   /** The keys from `low` (included) up to `high` (not included). */
   between(low: string | undefined, high: string | undefined): string[] {
     const first = low === undefined ? 0 : this.#position(low)
