@@ -6,22 +6,32 @@ import { WrongDirectoryError } from '../errors.ts'
 import { damaged, openFailure, readFailure, writeFailure } from './disk-failure.ts'
 import type { Database, DatabaseOptions, Disk, DiskSpace, SlotFile } from './disk.ts'
 import { LevelDatabase } from './level-database.ts'
+import { FileDamage } from './leveldb/live-files.ts'
+import { verifyDatabase } from './leveldb/verify.ts'
+import type { Verified, VerifyOptions } from './leveldb/verify.ts'
 
 const TEMPORARY = '.tmp'
+
+export interface NodeDiskOptions {
+  /** Told now and then how much of a database's tables is checked before it is opened, in bytes. */
+  readonly verifying?: (name: string, bytes: number, ofBytes: number) => void
+}
 
 /** A directory of the machine: LevelDB databases and plain files. LevelDB's lock keeps other processes out. */
 export class NodeDisk implements Disk {
   readonly path: string
+  readonly #options: NodeDiskOptions
 
-  private constructor(directory: string) {
+  private constructor(directory: string, options: NodeDiskOptions) {
     this.path = directory
+    this.#options = options
   }
 
   /**
    * Makes the directory where it is missing. Throws WrongDirectoryError where the path cannot be one,
    * DiskFullError or DiskError where it cannot be made.
    */
-  static async open(directory: string): Promise<NodeDisk> {
+  static async open(directory: string, options: NodeDiskOptions = {}): Promise<NodeDisk> {
     const absolute = path.resolve(directory)
     try {
       const firstMade = await mkdir(absolute, { recursive: true })
@@ -33,7 +43,7 @@ export class NodeDisk implements Disk {
       }
       throw writeFailure(error, `The data directory ${absolute} cannot be made`)
     }
-    return new NodeDisk(absolute)
+    return new NodeDisk(absolute, options)
   }
 
   async openDatabase(name: string, options: DatabaseOptions): Promise<Database> {
@@ -44,6 +54,11 @@ export class NodeDisk implements Disk {
       const lost = files.find((file) => /\.(ldb|sst|log)$/.test(file))
       if (lost !== undefined) throw damaged(`${location} has ${lost} but no CURRENT file`)
       if (!options.createIfMissing) throw damaged(`${location} is missing`)
+    } else {
+      // Before LevelDB opens it: its recovery drops what it cannot read, and writes the rest anew.
+      await this.verifyDatabase(name, {
+        progress: (bytes, ofBytes) => this.#options.verifying?.(name, bytes, ofBytes),
+      })
     }
     const database = await LevelDatabase.open(location, options)
     try {
@@ -53,6 +68,20 @@ export class NodeDisk implements Disk {
       throw openFailure(error, location)
     }
     return database
+  }
+
+  /**
+   * Checks every file of a database, which may be open, as `leveldb/verify.ts` says. Throws DamagedDataError with the
+   * file's name, or DiskError.
+   */
+  async verifyDatabase(name: string, options: VerifyOptions = {}): Promise<Verified> {
+    const location = path.join(this.path, name)
+    try {
+      return await verifyDatabase(location, options)
+    } catch (error) {
+      if (error instanceof FileDamage) throw damaged(error.message, error)
+      throw readFailure(error, `${location} cannot be checked`)
+    }
   }
 
   async list(): Promise<string[]> {
