@@ -35,6 +35,8 @@ export class LevelDatabase implements Database {
         createIfMissing: options.createIfMissing,
         writeBufferSize: options.writeBufferSize,
         cacheSize: options.cacheSize,
+        // Snappy costs a tenth of all puts: what is written is tried anew at every level that it passes.
+        compression: false,
       })
     } catch (error) {
       throw openFailure(error, location)
