@@ -27,7 +27,7 @@ const ADVICE: Readonly<Partial<Record<BalsaError['code'], string>>> = Object.fre
   NOT_LEADER: `Try again in a second. ${STATUS_ADVICE}`,
   TIMEOUT: `Nothing was changed. Try again, or wait longer with --time-out 30s. ${STATUS_ADVICE}`,
   OUTCOME_UNKNOWN: 'The write may have happened: look with `balsa get` before you repeat it.',
-  RESOURCE_EXHAUSTED: 'The cluster has more to do than it can take: try again later.',
+  RESOURCE_EXHAUSTED: `Nothing was changed. Try again later. ${STATUS_ADVICE}`,
 })
 
 /** Makes of whatever was thrown what the user is told. */

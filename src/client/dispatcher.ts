@@ -366,6 +366,8 @@ function blame(detail: ErrorDetail, verdict: Verdict, stale: boolean): boolean {
     case 'TIMEOUT':
     case 'OUTCOME_UNKNOWN':
     case 'RESOURCE_EXHAUSTED':
+      // A disk that is nearly full stays so for minutes; what else waits here is not held up for it.
+      if (detail.lasting === true) return false
       if (detail.leader === undefined) verdict.overloaded = true
       else verdict.refusal = detail
       return true

@@ -124,6 +124,8 @@ export interface Heartbeat extends Envelope {
 export interface HeartbeatReply extends Envelope {
   readonly type: 'heartbeatReply'
   readonly readContext: number
+  /** Not the algorithm's: while the sender is low on disk space, how many bytes it has left. */
+  readonly lowSpaceBytes?: number
 }
 
 export type Message =

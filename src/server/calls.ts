@@ -9,6 +9,8 @@ import type { EntryKind } from '../raft/types.ts'
 export interface WriteCall {
   readonly kind: EntryKind
   readonly data: Uint8Array
+  /** Whether it is refused while the disk is nearly full. Absent: no, it takes next to nothing, or frees some. */
+  readonly takesSpace?: boolean
   /** It was applied; this is the answer. */
   succeed(result: CommandResult): void
   fail(detail: ErrorDetail): void

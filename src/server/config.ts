@@ -42,6 +42,8 @@ export interface NodeConfig {
   readonly checkpointBytes: number
   readonly logTailBytes: number
   readonly cacheBytes: number
+  /** Writes are refused while the disk has less than this free. */
+  readonly minFreeBytes: number
   readonly logLevel: LogLevel
 }
 

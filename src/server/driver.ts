@@ -14,6 +14,7 @@ import { Proposals } from './proposals.ts'
 import type { ProposalLimits } from './proposals.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
 import type { LeaderLookup } from './refusals.ts'
+import type { SpaceGuard } from './space-guard.ts'
 import { stopErrorOf } from './stop-error.ts'
 import { serveReads, WaitingReads } from './waiting-reads.ts'
 
@@ -33,6 +34,7 @@ export interface DriverParts {
   readonly clock: Clock
   /** Where the leader is, for redirects. */
   readonly leaderLookup: LeaderLookup
+  readonly spaceGuard: Pick<SpaceGuard, 'lowSpaceBytes' | 'peerReported' | 'refusal'>
 }
 
 export interface DriverEvents {
@@ -131,7 +133,12 @@ export class Driver {
   /** Messages from other nodes, in the order in which they came. */
   receive(messages: readonly Message[]): void {
     if (this.#stopped) return
-    for (const message of messages) this.#inbox.push({ type: 'message', message })
+    for (const message of messages) {
+      this.#inbox.push({ type: 'message', message })
+      if (message.type === 'heartbeatReply') {
+        this.#parts.spaceGuard.peerReported(message.from, message.lowSpaceBytes)
+      }
+    }
     this.#wake()
   }
 
@@ -142,6 +149,11 @@ export class Driver {
     } else if (this.#proposals.full || this.#stateTooFarAhead()) {
       call.fail(tooBusy())
     } else {
+      const refusal = call.takesSpace ? this.#parts.spaceGuard.refusal() : undefined
+      if (refusal !== undefined) {
+        call.fail(refusal)
+        return
+      }
       this.#proposals.add(call)
       this.#busy = true
       this.#wake()
@@ -218,7 +230,8 @@ export class Driver {
     if (this.#outbox.length === 0) return
     const messages = this.#outbox
     this.#outbox = []
-    this.#parts.transport.send(messages)
+    const { lowSpaceBytes } = this.#parts.spaceGuard
+    this.#parts.transport.send(lowSpaceBytes === undefined ? messages : reporting(messages, lowSpaceBytes))
   }
 
   /** One write at a time: everything handed out since the last one, in one synced batch. */
@@ -339,6 +352,13 @@ export class Driver {
   #stateTooFarAhead(): boolean {
     return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes
   }
+}
+
+/** Tells the leader that this node is low on disk space. */
+function reporting(messages: readonly Message[], lowSpaceBytes: number): Message[] {
+  return messages.map((message) =>
+    message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
+  )
 }
 
 /** The leader's own proposal: nobody waits for its answer. */

@@ -3,7 +3,7 @@ import { decodeCommand } from '../wire/command.ts'
 import { WireError } from '../wire/protobuf.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import type { Consistency } from '../wire/read-request.ts'
-import type { CommandResult } from '../wire/types.ts'
+import type { CommandResult, Operation } from '../wire/types.ts'
 import type { ReadCall, WriteCall } from './calls.ts'
 import { invalid } from './refusals.ts'
 import { commandProblem, readProblem } from './validation.ts'
@@ -22,6 +22,9 @@ export interface WriteReply {
   fail(detail: ErrorDetail): void
 }
 
+/** What is refused while the disk is nearly full. */
+const TAKING_SPACE: ReadonlySet<Operation['type']> = new Set(['put', 'putMany', 'cas'])
+
 /** What every way in to the key-value service has in common: it checks requests before they cost anything. */
 export class KvFront {
   readonly #replication: Replication
@@ -35,19 +38,23 @@ export class KvFront {
   /** A write: an encoded Command, which goes into the log as it is. */
   command(bytes: Uint8Array, reply: WriteReply): void {
     let problem: string | undefined
+    let takesSpace = false
     try {
-      problem = commandProblem(decodeCommand(bytes), bytes.length, this.limits)
+      const command = decodeCommand(bytes)
+      problem = commandProblem(command, bytes.length, this.limits)
+      takesSpace = TAKING_SPACE.has(command.operation.type)
     } catch (error) {
       if (!(error instanceof WireError)) throw error
       problem = error.message
     }
-    if (problem === undefined) this.#replication.write(new PendingWrite(EntryKind.Command, bytes, reply))
+    if (problem === undefined)
+      this.#replication.write(new PendingWrite(EntryKind.Command, bytes, takesSpace, reply))
     else reply.fail(invalid(problem))
   }
 
   /** Opens or closes a session: an encoded SessionChange. */
   sessionChange(bytes: Uint8Array, reply: WriteReply): void {
-    this.#replication.write(new PendingWrite(EntryKind.Session, bytes, reply))
+    this.#replication.write(new PendingWrite(EntryKind.Session, bytes, false, reply))
   }
 
   /**
@@ -65,11 +72,13 @@ export class KvFront {
 class PendingWrite implements WriteCall {
   readonly kind: EntryKind
   readonly data: Uint8Array
+  readonly takesSpace: boolean
   readonly #reply: WriteReply
 
-  constructor(kind: EntryKind, data: Uint8Array, reply: WriteReply) {
+  constructor(kind: EntryKind, data: Uint8Array, takesSpace: boolean, reply: WriteReply) {
     this.kind = kind
     this.data = data
+    this.takesSpace = takesSpace
     this.#reply = reply
   }
 

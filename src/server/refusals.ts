@@ -44,6 +44,24 @@ export function tooBusy(): ErrorDetail {
   }
 }
 
+/** Nodes without which nothing can be committed are low on disk space; `nodes` has what each has left, in bytes. */
+export function lowSpace(nodes: readonly (readonly [NodeId, number])[], minFreeBytes: number): ErrorDetail {
+  const left = nodes.map(([id, bytes]) => `${id} has ${mebibytes(bytes)} left`).join(', ')
+  return {
+    code: 'RESOURCE_EXHAUSTED',
+    message:
+      `low on disk space: ${left}, below --min-free-bytes (${mebibytes(minFreeBytes)}). Writes are refused until ` +
+      'there is more; reads and deletes go on',
+    notExecuted: true,
+    leader: undefined,
+    lasting: true,
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
+}
+
 /** The request is wrong, and says so in words. */
 export function invalid(message: string): ErrorDetail {
   return { code: 'INVALID_ARGUMENT', message, notExecuted: true, leader: undefined }

@@ -21,6 +21,7 @@ import { Driver } from './driver.ts'
 import { KvFront } from './kv-front.ts'
 import { Peers } from './peers.ts'
 import type { PeerView } from './peers.ts'
+import { SpaceGuard } from './space-guard.ts'
 import { stopErrorOf } from './stop-error.ts'
 
 const MiB = 1024 * 1024
@@ -116,6 +117,7 @@ export class Replica {
   readonly #checkpointer: Checkpointer
   readonly #directory: DataDirectory
   readonly #peers: Peers
+  readonly #spaceGuard: SpaceGuard
   readonly #parts: ReplicaParts
   readonly #id: NodeId
   #failure: StopError | undefined
@@ -157,11 +159,26 @@ export class Replica {
       members.filter((id) => id !== config.id),
       directory,
     )
+    const { logger } = parts
+    const peerViews = (): readonly PeerView[] => this.#peers.view()
+    this.#spaceGuard = new SpaceGuard(
+      { disk: directory, clock, logger, id: config.id, peers: peerViews },
+      config,
+    )
     this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, config)
     const log = directory.logStore
     const checkpointer = this.#checkpointer
     this.#driver = new Driver(
-      { raft: this.#raft, log, machine, checkpointer, transport, clock, leaderLookup: this.#clientAddressOf },
+      {
+        raft: this.#raft,
+        log,
+        machine,
+        checkpointer,
+        transport,
+        clock,
+        leaderLookup: this.#clientAddressOf,
+        spaceGuard: this.#spaceGuard,
+      },
       { ...config, tickMs },
       { changed: (status) => this.#changed(status), failed: (error) => this.#failed(error) },
     )
@@ -170,6 +187,7 @@ export class Replica {
 
   /** Begins to take part. */
   async start(): Promise<void> {
+    await this.#spaceGuard.start()
     await this.#parts.transport.start({
       admit: (peer) => this.#admit(peer),
       receive: (messages) => this.#driver.receive(messages),
@@ -245,6 +263,7 @@ export class Replica {
   }
 
   async #close(): Promise<void> {
+    this.#spaceGuard.stop()
     const written = this.#driver.stop()
     await this.#parts.transport.close()
     await written

@@ -316,6 +316,12 @@ export const SETTINGS = Object.freeze({
     [0, 64 * GIB],
     'How much of the state store is cached in memory.',
   ),
+  minFreeBytes: bytes(
+    'min-free-bytes',
+    256 * MIB,
+    [0, 64 * GIB],
+    'Below this much free space on the disk of `--data` writes are refused; reads and deletes go on. 0: never.',
+  ),
   logLevel: Object.freeze<Setting<LogLevel>>({
     flag: 'log-level',
     placeholder: 'level',

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { LogPosition, NodeId } from '../raft/types.ts'
 import { damaged } from './disk-failure.ts'
-import type { Database, Disk } from './disk.ts'
+import type { Database, Disk, DiskSpace } from './disk.ts'
 import { drawIncarnation, newIdentity, readIdentity, writeIdentity } from './identity.ts'
 import type { Identity, IdentityExpected } from './identity.ts'
 import { LevelLogStore } from './level-log-store.ts'
@@ -14,7 +14,8 @@ import { PeersFile } from './peers-file.ts'
 import type { StateStore } from './state-store.ts'
 
 const LOG = 'log'
-const FIRST_STATE = 'state-1'
+const STATE = 'state-'
+const FIRST_STATE = `${STATE}1`
 
 /** All LevelDBs of a process share one background thread: a large write buffer keeps the log's appends off it. */
 const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
@@ -39,7 +40,18 @@ export interface DataDirectory {
   peerIncarnations(): Map<NodeId, number>
   /** Resolves when the peer's incarnation is durable. Rejects with DiskError or DiskFullError. */
   rememberPeer(id: NodeId, incarnation: number): Promise<void>
+  /** How much of the file system is free. Rejects with DiskError where it does not say. */
+  space(): Promise<DiskSpace>
+  /** What the files of log and state take. Rejects with DiskError where they cannot be looked at. */
+  usage(): Promise<DirectoryUsage>
   close(): Promise<void>
+}
+
+/** What of the disk a data directory takes, in bytes. */
+export interface DirectoryUsage {
+  readonly logBytes: number
+  /** Of the state, and of one that is being built from a snapshot. */
+  readonly stateBytes: number
 }
 
 /**
@@ -85,6 +97,8 @@ export async function openDataDirectory(disk: Disk, options: DataDirectoryOption
       stateStore,
       peerIncarnations: () => peers.incarnations(),
       rememberPeer: (id, incarnation) => peers.remember(id, incarnation),
+      space: () => disk.space(),
+      usage: () => usageOf(disk),
       async close() {
         await peers.close()
         await stateStore.close()
@@ -95,6 +109,13 @@ export async function openDataDirectory(disk: Disk, options: DataDirectoryOption
     for (const part of opened) await part.close()
     throw error
   }
+}
+
+async function usageOf(disk: Disk): Promise<DirectoryUsage> {
+  const states = (await disk.list()).filter((name) => name.startsWith(STATE))
+  const sizes = await Promise.all([LOG, ...states].map((name) => disk.databaseBytes(name)))
+  const [logBytes = 0, ...stateSizes] = sizes
+  return { logBytes, stateBytes: stateSizes.reduce((sum, size) => sum + size, 0) }
 }
 
 /** Without an identity the directory must be new, or left by a first start that did not end. */

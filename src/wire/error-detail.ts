@@ -22,6 +22,8 @@ export interface ErrorDetail {
   readonly notExecuted: boolean
   /** Of NOT_LEADER, where it is known. */
   readonly leader: LeaderHint | undefined
+  /** Of RESOURCE_EXHAUSTED: somebody has to act before it gets better, so that trying again soon is of no use. */
+  readonly lasting?: boolean
 }
 
 /** The wire's numbers: enum ErrorCode of kv.proto, from 1. */
@@ -56,6 +58,7 @@ export function writeErrorDetail(writer: Writer, detail: ErrorDetail): void {
   writer.optionalString(2, detail.message)
   writer.optionalBool(3, detail.notExecuted)
   if (detail.leader !== undefined) writeLeaderHint(writer, 4, detail.leader)
+  writer.optionalBool(5, detail.lasting ?? false)
 }
 
 /**
@@ -67,6 +70,7 @@ export function readErrorDetail(reader: Reader): ErrorDetail {
   let message = ''
   let notExecuted = false
   let leader: LeaderHint | undefined
+  let lasting: { lasting: true } | undefined
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x08:
@@ -81,12 +85,15 @@ export function readErrorDetail(reader: Reader): ErrorDetail {
       case 0x22:
         leader = readLeaderHint(reader.nested())
         break
+      case 0x28:
+        if (reader.bool()) lasting = { lasting: true }
+        break
       default:
         reader.skip(tag)
     }
   }
   const known = CODES[code - 1]
-  if (known !== undefined) return { code: known, message, notExecuted, leader }
+  if (known !== undefined) return { code: known, message, notExecuted, leader, ...lasting }
   const words = `the server answered with error code ${code}, which this version does not know`
   return {
     code: 'UNAVAILABLE',

@@ -94,6 +94,7 @@ function writeMessage(writer: Writer, message: Message): void {
       break
     case 'heartbeatReply':
       writer.optionalUint(1, message.readContext)
+      writer.optionalUint(2, message.lowSpaceBytes ?? 0)
       break
   }
   writer.end(body)
@@ -245,8 +246,9 @@ function readBody(envelope: Envelope, field: number, body: Reader): Message {
       return { type: 'heartbeat', ...envelope, leaderCommit, readContext }
     }
     default: {
-      const [readContext] = readNumbers(body)
-      return { type: 'heartbeatReply', ...envelope, readContext }
+      const [readContext, lowSpaceBytes] = readNumbers(body)
+      const low = lowSpaceBytes === 0 ? undefined : { lowSpaceBytes }
+      return { type: 'heartbeatReply', ...envelope, readContext, ...low }
     }
   }
 }

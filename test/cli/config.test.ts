@@ -50,6 +50,7 @@ describe('the configuration of a node', () => {
         checkpointBytes: 32 * MIB,
         logTailBytes: 16 * MIB,
         cacheBytes: 128 * MIB,
+        minFreeBytes: 256 * MIB,
         logLevel: 'info',
       },
     )

@@ -43,6 +43,7 @@ export class SimulatedNode {
       slowestMs: plan.slowestSyncMs,
       slowness: 1,
       full: false,
+      freeBytes: 2 ** 40,
       failNext: undefined,
       crashIn: undefined,
     }
@@ -142,6 +143,7 @@ export class SimulatedNode {
     const { temper } = this.disk
     temper.slowness = 1
     temper.full = false
+    temper.freeBytes = 2 ** 40
     temper.failNext = undefined
     temper.crashIn = undefined
     this.setClockRate(1)
@@ -272,6 +274,7 @@ function configOf({ plan, ids }: World, id: NodeId): NodeConfig {
     checkpointBytes: 64 * 1024,
     logTailBytes: plan.logTailBytes,
     cacheBytes: plan.cacheBytes,
+    minFreeBytes: 256 * MiB,
     logLevel: 'silent',
   })
 }

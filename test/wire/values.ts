@@ -85,23 +85,27 @@ export const consistency = fc.constantFrom<Consistency>('linearizable', 'stale',
 
 export const leaderHint = fc.record({ id: text, clientAddress: text, term: uint })
 
-export const errorDetail: fc.Arbitrary<ErrorDetail> = fc.record({
-  code: fc.constantFrom(
-    'UNAVAILABLE' as const,
-    'NOT_LEADER' as const,
-    'TIMEOUT' as const,
-    'OUTCOME_UNKNOWN' as const,
-    'INVALID_ARGUMENT' as const,
-    'RESOURCE_EXHAUSTED' as const,
-    'SESSION_EXPIRED' as const,
-    'COMPACTED' as const,
-    'DAMAGED' as const,
-    'ABORTED' as const,
-  ),
-  message: text,
-  notExecuted: fc.boolean(),
-  leader: fc.option(leaderHint, { nil: undefined }),
-})
+export const errorDetail: fc.Arbitrary<ErrorDetail> = fc.record(
+  {
+    code: fc.constantFrom(
+      'UNAVAILABLE' as const,
+      'NOT_LEADER' as const,
+      'TIMEOUT' as const,
+      'OUTCOME_UNKNOWN' as const,
+      'INVALID_ARGUMENT' as const,
+      'RESOURCE_EXHAUSTED' as const,
+      'SESSION_EXPIRED' as const,
+      'COMPACTED' as const,
+      'DAMAGED' as const,
+      'ABORTED' as const,
+    ),
+    message: text,
+    notExecuted: fc.boolean(),
+    leader: fc.option(leaderHint, { nil: undefined }),
+    lasting: fc.constant(true),
+  },
+  { requiredKeys: ['code', 'message', 'notExecuted', 'leader'] },
+)
 
 export const proposals: fc.Arbitrary<Proposal[]> = fc.array(
   fc.record({ kind: fc.constantFrom(...Object.values(EntryKind)), data: bytes }),
@@ -159,6 +163,12 @@ export const message: fc.Arbitrary<Message> = fc.oneof(
   }),
   fc.record({ type: fc.constant('heartbeat' as const), ...envelope, leaderCommit: uint, readContext: uint }),
   fc.record({ type: fc.constant('heartbeatReply' as const), ...envelope, readContext: uint }),
+  fc.record({
+    type: fc.constant('heartbeatReply' as const),
+    ...envelope,
+    readContext: uint,
+    lowSpaceBytes: fc.integer({ min: 1, max: 2 ** 40 }),
+  }),
 )
 
 export function plainMessage({ from, to, term, type, ...body }: Message): object {

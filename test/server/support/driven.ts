@@ -55,13 +55,30 @@ class GatedLog extends MemoryLogStore {
   }
 }
 
+/** Disk space as a test says it is. */
+class TestGuard {
+  lowSpaceBytes: number | undefined
+  refused: ErrorDetail | undefined
+  readonly reports: [NodeId, number | undefined][] = []
+
+  peerReported(id: NodeId, lowSpaceBytes: number | undefined): void {
+    this.reports.push([id, lowSpaceBytes])
+  }
+
+  refusal(): ErrorDetail | undefined {
+    return this.refused
+  }
+}
+
 /** A write and what became of it. */
 export class RecordedWrite implements WriteCall {
   readonly kind = EntryKind.Command
   readonly data: Uint8Array
+  readonly takesSpace: boolean
   readonly answers: (CommandResult | ErrorDetail)[] = []
 
-  constructor(key: string, value: string | Uint8Array = 'v') {
+  constructor(key: string, value: string | Uint8Array = 'v', takesSpace = true) {
+    this.takesSpace = takesSpace
     const operation = { type: 'put', key: Buffer.from(key), value: Buffer.from(value) } as const
     this.data = encodeCommand({ session: 0, sequence: 0, firstUnacked: 0, operation })
   }
@@ -128,6 +145,8 @@ export class Driven {
   readonly #raft: RaftNode
   readonly driver: Driver
   readonly machine: StateMachine
+  /** The driver's view of disk space, and what peers have reported. */
+  readonly guard = new TestGuard()
 
   private constructor(
     voters: readonly NodeId[],
@@ -175,6 +194,7 @@ export class Driven {
         },
         clock: this.clock,
         leaderLookup: (id) => `${id}:7001`,
+        spaceGuard: this.guard,
       },
       { ...SETTINGS, ...settings },
       {
