@@ -1,7 +1,7 @@
 import { assert } from './assert.ts'
 import type { RaftState } from './state.ts'
 import type { RoleBehaviour, Transition } from './role.ts'
-import type { AppendEntries, Heartbeat, LogPosition, Message } from './types.ts'
+import type { AppendEntries, Heartbeat, LogIndex, LogPosition, Message, NodeId } from './types.ts'
 
 /** A follower (§3.4): it takes what the leader sends, and campaigns when it hears of none for too long. */
 export class Follower implements RoleBehaviour {
@@ -24,11 +24,11 @@ export class Follower implements RoleBehaviour {
   receive(message: Message): Transition {
     switch (message.type) {
       case 'append':
-        this.#hearFrom(message)
+        this.#hearFrom(message.from)
         this.#append(message)
         return
       case 'heartbeat':
-        this.#hearFrom(message)
+        this.#hearFrom(message.from)
         this.#heartbeat(message)
         return
       case 'vote':
@@ -57,26 +57,37 @@ export class Follower implements RoleBehaviour {
     this.#electionTimeout = this.#state.drawElectionTimeout()
   }
 
-  #hearFrom(message: AppendEntries | Heartbeat): void {
-    this.#state.followLeader(message.from)
+  /** The current leader's snapshot is here, or was not needed: the leader learns up to where the logs agree. */
+  gotSnapshotFrom(leader: NodeId): void {
+    this.#hearFrom(leader)
+    this.#acknowledge(leader, this.#state.commitIndex)
+  }
+
+  #hearFrom(leader: NodeId): void {
+    this.#state.followLeader(leader)
     this.resetElectionTimer()
+  }
+
+  /** Up to `matchIndex` the log equals the leader's; said when all of it is on disk. */
+  #acknowledge(to: NodeId, matchIndex: LogIndex): void {
+    const { id, currentTerm } = this.#state
+    const envelope = { type: 'appendReply', from: id, to, term: currentTerm } as const
+    this.#state.sendAfterWrite({ ...envelope, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0 })
   }
 
   /** AppendEntries, receiver implementation 2 to 5 (Figure 3.1). 1, the term, is compared before. */
   #append(message: AppendEntries): void {
     const { log, currentTerm, id } = this.#state
     const { from, prevLogIndex, prevLogTerm, entries } = message
-    const reply = { type: 'appendReply', from: id, to: from, term: currentTerm } as const
-
     if (prevLogIndex < log.boundary.index) {
       // What came before the log's first entry is committed, and so equals the leader's.
-      const matchIndex = this.#state.commitIndex
-      this.#state.sendAfterWrite({ ...reply, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0 })
+      this.#acknowledge(from, this.#state.commitIndex)
       return
     }
     if (log.termAt(prevLogIndex) !== prevLogTerm) {
       const conflictIndex = log.lastIndexOfTermAtMost(prevLogTerm, prevLogIndex)
       const conflictTerm = log.termAt(conflictIndex) ?? 0
+      const reply = { type: 'appendReply', from: id, to: from, term: currentTerm } as const
       this.#state.send({ ...reply, success: false, matchIndex: prevLogIndex, conflictIndex, conflictTerm })
       return
     }
@@ -88,7 +99,7 @@ export class Follower implements RoleBehaviour {
 
     const matchIndex = prevLogIndex + entries.length
     this.#state.commit(Math.min(message.leaderCommit, matchIndex))
-    this.#state.sendAfterWrite({ ...reply, success: true, matchIndex, conflictIndex: 0, conflictTerm: 0 })
+    this.#acknowledge(from, matchIndex)
   }
 
   /** Equal index and term mean equal logs up to there (log matching, §3.5); if the bytes differ, a disk lied. */

@@ -14,6 +14,7 @@ import type {
   Message,
   NodeId,
   Proposal,
+  SnapshotRequest,
 } from './types.ts'
 
 const NO_OP: Proposal = Object.freeze({ kind: EntryKind.NoOp, data: new Uint8Array(0) })
@@ -106,13 +107,22 @@ export class Leader implements RoleBehaviour {
     const progress = this.#progress.get(fetch.to)
     // What an earlier leadership of this node asked for may have been replaced since.
     if (progress === undefined || fetch.term !== this.#state.currentTerm) return
-    assert(entries.length > 0, `nothing was found in the log from entry ${fetch.from} on`)
+    const cut = fetch.from <= this.#state.log.boundary.index
+    assert(entries.length > 0 || cut, `nothing was found in the log from entry ${fetch.from} on`)
     progress.fetching = false
-    if (progress.nextIndex === fetch.from) {
+    if (entries.length > 0 && progress.nextIndex === fetch.from && progress.state !== 'snapshot') {
       // Where no more may be on its way, this was read to find out what got lost.
       this.#sendAppend(fetch.to, progress, previous, progress.paused ? [] : entries)
     }
     this.#replicate(fetch.to, progress)
+  }
+
+  /** A follower has a snapshot, up to `position`; or has it not. */
+  snapshotSent({ to, term }: SnapshotRequest, position: LogPosition | undefined): void {
+    const progress = this.#progress.get(to)
+    if (progress === undefined || term !== this.#state.currentTerm) return
+    progress.snapshotEnded(position?.index)
+    this.#replicate(to, progress)
   }
 
   followsLiveLeader(): boolean {
@@ -136,7 +146,7 @@ export class Leader implements RoleBehaviour {
     const { log } = this.#state
     if (reply.success) {
       assert(reply.matchIndex <= log.lastIndex, `${reply.from} holds more than its leader`)
-      if (progress.matched(reply.matchIndex)) this.#advanceCommit()
+      if (progress.matched(reply.matchIndex, log.firstIndex)) this.#advanceCommit()
     } else {
       // The hint says where the logs may agree by the follower's terms; this log's terms may tell more.
       const hint = log.lastIndexOfTermAtMost(reply.conflictTerm, reply.conflictIndex)
@@ -153,12 +163,12 @@ export class Leader implements RoleBehaviour {
     if (progress.state === 'probe') {
       progress.retryProbe()
       this.#replicate(reply.from, progress)
-    } else if (progress.matchIndex < this.#state.log.lastIndex) {
+    } else if (progress.state === 'replicate' && progress.matchIndex < this.#state.log.lastIndex) {
       // Nothing may be missing, or the last messages were lost: an empty append, behind all that was sent,
       // brings either nothing or the rejection that starts the repair.
       const previous = this.#state.log.positionAt(progress.nextIndex - 1)
       if (previous !== undefined) this.#sendAppend(reply.from, progress, previous, [])
-      else if (!progress.fetching) this.#fetch(reply.from, progress)
+      else if (!progress.fetching) this.#fetchOrSnapshot(reply.from, progress)
     }
   }
 
@@ -171,16 +181,24 @@ export class Leader implements RoleBehaviour {
       const previous = log.positionAt(from - 1)
       const entries = log.entries(from, log.lastIndex, options.maxAppendBytes)
       if (previous === undefined || entries === undefined) {
-        this.#fetch(id, progress)
+        this.#fetchOrSnapshot(id, progress)
         return
       }
       this.#sendAppend(id, progress, previous, entries)
     }
   }
 
-  /** Has the next entries for a follower read from disk, and what stands before them. */
-  #fetch(to: NodeId, progress: Progress): void {
+  /**
+   * Has the next entries for a follower read from disk, and what stands before them; where the log does not go
+   * back that far any more, has the follower brought the state (§5).
+   */
+  #fetchOrSnapshot(to: NodeId, progress: Progress): void {
     const { log, durability, currentTerm, options } = this.#state
+    if (progress.nextIndex <= log.boundary.index) {
+      progress.awaitSnapshot()
+      this.#state.sendSnapshot(to)
+      return
+    }
     progress.fetching = true
     this.#state.fetch({
       purpose: 'replicate',

@@ -38,10 +38,10 @@ const EVICTED: LogEntry = Object.freeze({
  * ones, the tail, it keeps whole, within a bound in bytes. What has left the tail is read from disk.
  */
 export class RaftLog {
-  readonly boundary: LogPosition
+  #boundary: LogPosition
   readonly #seal: SealEntries
   readonly #maxTailBytes: number
-  readonly #termStarts: { term: Term; index: LogIndex }[]
+  #termStarts: { term: Term; index: LogIndex }[]
   /** The entries from `#tailPrevious.index + 1` on stand in `#tail` from `#head` on. */
   #tail: LogEntry[]
   #head = 0
@@ -49,13 +49,18 @@ export class RaftLog {
   #tailBytes: number
 
   constructor(initial: InitialLog, options: { seal: SealEntries; maxTailBytes: number }) {
-    this.boundary = initial.boundary
+    this.#boundary = initial.boundary
     this.#seal = options.seal
     this.#maxTailBytes = options.maxTailBytes
     this.#termStarts = initial.termStarts.map((start) => ({ ...start }))
     this.#tail = [...initial.tail]
     this.#tailPrevious = initial.tailPrevious
     this.#tailBytes = initial.tail.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  }
+
+  /** The entry before the first one: what stands up to there is gone, and part of every snapshot (§5). */
+  get boundary(): LogPosition {
+    return this.#boundary
   }
 
   get firstIndex(): LogIndex {
@@ -85,9 +90,10 @@ export class RaftLog {
     return undefined
   }
 
-  /** Index, term and checksum of an entry that is in memory (or stands just before the tail). */
+  /** Index, term and checksum of an entry that is in memory, or stands just before the tail or the log. */
   positionAt(index: LogIndex): LogPosition | undefined {
     if (index === this.#tailPrevious.index) return this.#tailPrevious
+    if (index === this.boundary.index) return this.boundary
     return this.#at(index)
   }
 
@@ -148,6 +154,34 @@ export class RaftLog {
     return lastLogTerm > this.lastTerm || (lastLogTerm === this.lastTerm && lastLogIndex >= this.lastIndex)
   }
 
+  /** The log begins behind `boundary` from now on, an entry of it (§5). What follows stays. */
+  compact(boundary: LogPosition): void {
+    const { index } = boundary
+    assert(
+      index > this.boundary.index && index <= this.lastIndex,
+      `a log of ${this.firstIndex} to ${this.lastIndex} is to be cut behind ${index}`,
+    )
+    assert(this.termAt(index) === boundary.term, `entry ${index} is not of the term ${boundary.term}`)
+    const known = this.positionAt(index)
+    assert(
+      known === undefined || known.checksum === boundary.checksum,
+      `the log is to be cut behind entry ${index}, but its checksum is another one`,
+    )
+    if (index < this.lastIndex) this.#cutTermStarts(index)
+    else this.#termStarts = []
+    if (index > this.#tailPrevious.index) this.#cutTail(boundary)
+    this.#boundary = boundary
+  }
+
+  /** Nothing stays but what `boundary` stands for: the log continues behind it. */
+  reset(boundary: LogPosition): void {
+    this.#boundary = this.#tailPrevious = boundary
+    this.#termStarts = []
+    this.#tail = []
+    this.#head = 0
+    this.#tailBytes = 0
+  }
+
   /** Lets the oldest entries go from memory, none above `upTo`, until the tail is within its bound. */
   evict(upTo: LogIndex): void {
     while (this.#tailBytes > this.#maxTailBytes && this.#head < this.#tail.length) {
@@ -176,6 +210,24 @@ export class RaftLog {
       this.#tailBytes = 0
       this.#tailPrevious = { index, term, checksum }
     }
+  }
+
+  /** The run in which the log is cut begins with the first entry that stays. */
+  #cutTermStarts(boundary: LogIndex): void {
+    const later = this.#termStarts.findIndex((start) => start.index > boundary)
+    const run = (later === -1 ? this.#termStarts.length : later) - 1
+    this.#termStarts.splice(0, run)
+    const [first, second] = this.#termStarts
+    if (second?.index === boundary + 1) this.#termStarts.shift()
+    else first!.index = boundary + 1
+  }
+
+  #cutTail(boundary: LogPosition): void {
+    const { index, term, checksum } = boundary
+    this.#tail = this.#tail.slice(this.#slot(index) + 1)
+    this.#head = 0
+    this.#tailBytes = this.#tail.reduce((sum, entry) => sum + sizeOf(entry), 0)
+    this.#tailPrevious = { index, term, checksum }
   }
 
   #push(entries: readonly LogEntry[]): void {

@@ -2,6 +2,7 @@ import { assert } from './assert.ts'
 import { Candidate } from './candidate.ts'
 import { Follower } from './follower.ts'
 import { Leader } from './leader.ts'
+import type { ProgressState } from './progress.ts'
 import { RaftState } from './state.ts'
 import type { InitialState, RaftOptions } from './state.ts'
 import type { RoleBehaviour, Transition } from './role.ts'
@@ -12,6 +13,7 @@ import type {
   Message,
   NodeId,
   Output,
+  ReceivedSnapshot,
   RequestVote,
   Role,
   RoleStatus,
@@ -32,7 +34,7 @@ export interface NodeView extends RoleStatus {
 
 export interface FollowerView {
   readonly id: NodeId
-  readonly state: 'probe' | 'replicate'
+  readonly state: ProgressState
   readonly matchIndex: LogIndex
   readonly nextIndex: LogIndex
   readonly inFlightBytes: number
@@ -73,15 +75,24 @@ export class RaftNode {
         else this.#state.refuseReads([input.id])
         break
       case 'persisted':
-        this.#state.durability.persisted(input.writeId)
+        this.#state.persisted(input.writeId)
         this.#take(this.#role.persisted(input.writeId))
         break
       case 'applied':
         this.#state.applied(input.upTo)
         break
       case 'fetched':
-        if (input.fetch.purpose === 'apply') this.#state.fetchedToApply(input.entries)
+        if (input.fetch.purpose === 'apply') this.#state.fetchedToApply(input.fetch, input.entries)
         else if (this.#role instanceof Leader) this.#role.fetched(input.fetch, input.previous, input.entries)
+        break
+      case 'compact':
+        this.#state.compact(input.upTo)
+        break
+      case 'snapshotReceived':
+        this.#receiveSnapshot(input.snapshot)
+        break
+      case 'snapshotSent':
+        if (this.#role instanceof Leader) this.#role.snapshotSent(input.request, input.position)
         break
     }
     if (this.#role instanceof Leader) this.#role.serveReads()
@@ -133,6 +144,24 @@ export class RaftNode {
     }
     if (message.type === 'preVote' || message.type === 'vote') this.#answerVote(message)
     else this.#receiveInRole(message)
+  }
+
+  /**
+   * InstallSnapshot (§5), once all of it is here. It holds what is committed and nothing else, so it is welcome
+   * whoever sent it and whenever; the term counts as in any message.
+   */
+  #receiveSnapshot(snapshot: ReceivedSnapshot): void {
+    const { from, term } = snapshot
+    if (!this.#state.peers.includes(from)) return
+    if (term > this.#state.currentTerm) {
+      this.#become('follower', () => this.#state.enterTerm(term, undefined))
+    }
+    // A leader holds everything that was ever committed.
+    if (this.#role instanceof Leader) return
+    this.#state.receiveSnapshot(snapshot)
+    if (term < this.#state.currentTerm) return
+    if (!(this.#role instanceof Follower)) this.#become('follower')
+    if (this.#role instanceof Follower) this.#role.gotSnapshotFrom(from)
   }
 
   #receiveInRole(message: Message): void {

@@ -1,5 +1,7 @@
 import type { LogEntry, LogIndex } from './types.ts'
 
+export type ProgressState = 'probe' | 'replicate' | 'snapshot'
+
 export interface ProgressLimits {
   /** How many bytes of entries may be on their way to a follower without an answer. */
   readonly maxInFlightBytes: number
@@ -9,7 +11,8 @@ export interface ProgressLimits {
 
 /**
  * What the leader knows of one follower's log. In `probe` it looks for the place where the logs agree, one
- * message at a time; in `replicate` it streams, within limits, and counts on the best (§3.5, §10.2.2).
+ * message at a time; in `replicate` it streams, within limits, and counts on the best (§3.5, §10.2.2); in
+ * `snapshot` the follower lacks what the log no longer holds, and waits for the state (§5).
  */
 export class Progress {
   readonly #limits: ProgressLimits
@@ -17,7 +20,7 @@ export class Progress {
   readonly #inFlight: { lastIndex: LogIndex; entries: number; bytes: number }[] = []
   #inFlightBytes = 0
   #inFlightEntries = 0
-  #state: 'probe' | 'replicate' = 'probe'
+  #state: ProgressState = 'probe'
   #matchIndex: LogIndex = 0
   #nextIndex: LogIndex
   /** In `probe`: a question is on its way. */
@@ -36,7 +39,7 @@ export class Progress {
     this.#limits = limits
   }
 
-  get state(): 'probe' | 'replicate' {
+  get state(): ProgressState {
     return this.#state
   }
 
@@ -58,6 +61,7 @@ export class Progress {
   get paused(): boolean {
     if (this.fetching) return true
     if (this.#state === 'probe') return this.#probing
+    if (this.#state === 'snapshot') return true
     return (
       this.#inFlightBytes >= this.#limits.maxInFlightBytes ||
       this.#inFlightEntries >= this.#limits.maxInFlightEntries
@@ -79,8 +83,8 @@ export class Progress {
     this.#nextIndex = lastIndex + 1
   }
 
-  /** The follower's log equals the leader's up to `index`. Returns whether that was news. */
-  matched(index: LogIndex): boolean {
+  /** The follower's log equals the leader's, which begins with `firstIndex`, up to `index`. Returns whether that was news. */
+  matched(index: LogIndex, firstIndex: LogIndex): boolean {
     while (this.#inFlight.length > 0 && this.#inFlight[0]!.lastIndex <= index) {
       const { entries, bytes } = this.#inFlight.shift()!
       this.#inFlightEntries -= entries
@@ -89,7 +93,8 @@ export class Progress {
     const news = index > this.#matchIndex
     if (news) this.#matchIndex = index
     this.#nextIndex = Math.max(this.#nextIndex, this.#matchIndex + 1)
-    if (this.#state === 'probe') {
+    // Who waits for a snapshot goes on waiting, unless it has got that far by other means.
+    if (this.#state === 'probe' || (this.#state === 'snapshot' && index >= firstIndex - 1)) {
       this.#state = 'replicate'
       this.#probing = false
       this.#nextIndex = this.#matchIndex + 1
@@ -104,13 +109,31 @@ export class Progress {
   rejected(prevLogIndex: LogIndex, hint: LogIndex): boolean {
     // What it once held it still holds: even a probe that asks there gets no such answer but an old one.
     const stale =
-      prevLogIndex <= this.#matchIndex || (this.#state === 'probe' && prevLogIndex !== this.#nextIndex - 1)
+      prevLogIndex <= this.#matchIndex ||
+      this.#state === 'snapshot' ||
+      (this.#state === 'probe' && prevLogIndex !== this.#nextIndex - 1)
     if (stale) return false
     this.#state = 'probe'
     this.#probing = false
     this.#forgetInFlight()
     this.#nextIndex = Math.max(this.#matchIndex + 1, Math.min(prevLogIndex, hint + 1))
     return true
+  }
+
+  /** What comes next for it is no longer in the log: it gets a snapshot, and nothing else meanwhile. */
+  awaitSnapshot(): void {
+    this.#state = 'snapshot'
+    this.#probing = false
+    this.#forgetInFlight()
+  }
+
+  /** It has everything up to `index` by a snapshot; or, where that is undefined, the snapshot did not get there. */
+  snapshotEnded(index: LogIndex | undefined): void {
+    if (this.#state !== 'snapshot') return
+    this.#state = 'probe'
+    // Without it there is nothing to ask before the follower shows that it lives.
+    this.#probing = index === undefined
+    if (index !== undefined) this.#nextIndex = Math.max(this.#matchIndex, index) + 1
   }
 
   /** The follower lives: a question that got no answer may be asked again. */

@@ -10,14 +10,17 @@ import type {
   LogEntry,
   LogIndex,
   LogPosition,
+  LogReset,
   Membership,
   Message,
   NodeId,
   Output,
   Proposal,
+  ReceivedSnapshot,
   Role,
   RoleStatus,
   SealEntries,
+  SnapshotRequest,
   Term,
 } from './types.ts'
 
@@ -72,19 +75,24 @@ export class RaftState {
 
   // The output under construction.
   #hardStateChanged = false
+  #reset: LogReset | undefined
   #entries: LogEntry[] = []
   #messages: Message[] = []
   #promises: Message[] = []
   #fetches: Fetch[] = []
+  #snapshots: SnapshotRequest[] = []
+  #install: LogReset | undefined
   #apply: readonly LogEntry[] = NOTHING
   #reads: number[] = []
   #refusedReads: number[] = []
   #proposed: Output['proposed']
   #reported: RoleStatus | undefined
 
-  /** The last entry that was handed out to be applied, and whether the next ones are being read from disk. */
+  /** The last entry that was handed out to be applied, and from where on the next ones are being read from disk. */
   #handedOut: LogIndex
-  #fetchingToApply = false
+  #fetchingToApply: LogIndex | undefined
+  /** A snapshot is taking the state machine's place: on its way to the disk, or being put in. */
+  #installing: { readonly writeId: number; readonly reset: LogReset } | undefined
 
   constructor(options: RaftOptions, initial: InitialState) {
     this.id = options.id
@@ -100,6 +108,7 @@ export class RaftState {
     this.#handedOut = initial.applied
     this.#random = new Random(options.seed)
     assert(initial.applied <= this.log.lastIndex, 'the state machine is ahead of the log')
+    assert(initial.applied >= this.log.boundary.index, 'the log begins after what the state machine holds')
     assert(this.log.lastTerm <= this.currentTerm, 'the log is of a later term than the hard state')
   }
 
@@ -187,8 +196,47 @@ export class RaftState {
     this.#commitIndex = index
   }
 
-  /** The state machine has applied everything up to `index`. */
+  /** The log begins behind an entry that a checkpoint on disk holds (§5). */
+  compact(upTo: LogPosition): void {
+    assert(
+      upTo.index <= this.#lastApplied,
+      `the log is to be cut behind ${upTo.index}, of which only ${this.#lastApplied} is applied`,
+    )
+    if (upTo.index > this.log.boundary.index) this.log.compact(upTo)
+  }
+
+  /**
+   * InstallSnapshot, receiver implementation 5 to 8 (Figure 5.3): what comes before and what contradicts the
+   * snapshot goes, what follows its very last entry stays. A snapshot that is not ahead of what is committed here
+   * brings nothing, and one that comes while another is put in has to come again.
+   */
+  receiveSnapshot({ position, directory }: ReceivedSnapshot): void {
+    if (position.index <= this.#commitIndex || this.#installing !== undefined) return
+    const keepSuffix = this.log.termAt(position.index) === position.term
+    if (keepSuffix) {
+      this.log.compact(position)
+    } else {
+      this.durability.truncated(position.index)
+      this.log.reset(position)
+    }
+    this.commit(position.index)
+    this.#fetchingToApply = undefined
+    this.#reset = { boundary: position, keepSuffix, directory }
+  }
+
+  /** Writes up to this id are on disk. */
+  persisted(writeId: number): void {
+    this.durability.persisted(writeId)
+    const installing = this.#installing
+    if (installing !== undefined && installing.writeId <= writeId) this.#install ??= installing.reset
+  }
+
+  /** The state machine has applied everything up to `index`, or has been replaced by one that has. */
   applied(index: LogIndex): void {
+    if (index === this.#installing?.reset.boundary.index) {
+      this.#installing = undefined
+      this.#handedOut = index
+    }
     assert(
       index >= this.#lastApplied && index <= this.#handedOut,
       `applied up to ${index}, handed out up to ${this.#handedOut}`,
@@ -197,9 +245,10 @@ export class RaftState {
     this.log.evict(Math.min(index, this.durability.persistedIndex))
   }
 
-  /** Entries that were fetched to be applied. */
-  fetchedToApply(entries: readonly LogEntry[]): void {
-    this.#fetchingToApply = false
+  /** Entries that were fetched to be applied; a snapshot may have brought them meanwhile. */
+  fetchedToApply({ from }: Fetch, entries: readonly LogEntry[]): void {
+    if (this.#fetchingToApply !== from) return
+    this.#fetchingToApply = undefined
     assert(entries[0]?.index === this.#handedOut + 1, 'the entries fetched are not the next to apply')
     this.#handOut(entries)
   }
@@ -218,6 +267,10 @@ export class RaftState {
 
   fetch(fetch: Fetch): void {
     this.#fetches.push(fetch)
+  }
+
+  sendSnapshot(to: NodeId): void {
+    this.#snapshots.push({ to, term: this.#currentTerm })
   }
 
   serveReads(ids: readonly number[]): void {
@@ -241,6 +294,8 @@ export class RaftState {
       messagesAfterWrite: this.#promises,
       apply: this.#apply,
       fetches: this.#fetches,
+      snapshots: this.#snapshots,
+      install: this.#install,
       reads: this.#reads,
       refusedReads: this.#refusedReads,
       proposed: this.#proposed,
@@ -249,6 +304,8 @@ export class RaftState {
     this.#messages = []
     this.#promises = []
     this.#fetches = []
+    this.#snapshots = []
+    this.#install = undefined
     this.#apply = NOTHING
     this.#reads = []
     this.#refusedReads = []
@@ -257,14 +314,18 @@ export class RaftState {
   }
 
   #takeWrite(): Output['write'] {
-    if (!this.#hardStateChanged && this.#entries.length === 0) return undefined
+    const reset = this.#reset
+    if (!this.#hardStateChanged && reset === undefined && this.#entries.length === 0) return undefined
     const hardState = this.#hardStateChanged
       ? { currentTerm: this.#currentTerm, votedFor: this.#votedFor }
       : undefined
     const entries = this.#entries
     this.#hardStateChanged = false
     this.#entries = []
-    return { id: this.durability.handOut(this.log.lastIndex), hardState, entries }
+    this.#reset = undefined
+    const id = this.durability.handOut(this.log.lastIndex)
+    if (reset !== undefined) this.#installing = { writeId: id, reset }
+    return { id, hardState, reset, entries }
   }
 
   #takeStatus(role: Role): RoleStatus | undefined {
@@ -280,7 +341,8 @@ export class RaftState {
    * this node's own disk, so that a checkpoint never holds what its log could still lose.
    */
   #handOutCommitted(): void {
-    if (this.#fetchingToApply || this.#lastApplied !== this.#handedOut) return
+    if (this.#reset !== undefined || this.#installing !== undefined) return
+    if (this.#fetchingToApply !== undefined || this.#lastApplied !== this.#handedOut) return
     const upTo = Math.min(this.#commitIndex, this.durability.persistedIndex)
     const from = this.#handedOut + 1
     if (from > upTo) return
@@ -289,7 +351,7 @@ export class RaftState {
     if (entries !== undefined) {
       this.#handOut(entries)
     } else {
-      this.#fetchingToApply = true
+      this.#fetchingToApply = from
       this.fetch({ purpose: 'apply', to: this.id, term: this.#currentTerm, from, upTo, maxBytes })
     }
   }

@@ -143,8 +143,18 @@ export type Input =
   | { readonly type: 'readIndex'; readonly id: number }
   /** Everything up to the write with this id is on disk. */
   | { readonly type: 'persisted'; readonly writeId: number }
-  /** The state machine has applied everything up to here. */
+  /** The state machine has applied everything up to here; after `Output.install`, by having been replaced. */
   | { readonly type: 'applied'; readonly upTo: LogIndex }
+  /** The log may begin behind this entry (§5): a checkpoint of the state machine that is on disk holds it. */
+  | { readonly type: 'compact'; readonly upTo: LogPosition }
+  /** A leader's snapshot lies on this node's disk, whole and synced (InstallSnapshot, Figure 5.3). */
+  | { readonly type: 'snapshotReceived'; readonly snapshot: ReceivedSnapshot }
+  /** What became of an `Output.snapshots`: how far the follower got by it. Undefined: it does not have it. */
+  | {
+      readonly type: 'snapshotSent'
+      readonly request: SnapshotRequest
+      readonly position: LogPosition | undefined
+    }
   /** The answer to a `Fetch`: what stands in the log after `previous`. */
   | {
       readonly type: 'fetched'
@@ -166,12 +176,41 @@ export interface Fetch {
   readonly maxBytes: number
 }
 
+/** A follower lacks entries that are no longer in the log: it is to be brought the state instead (§5). */
+export interface SnapshotRequest {
+  readonly to: NodeId
+  /** The leader's, in which it is asked. */
+  readonly term: Term
+}
+
+/** A snapshot that was built beside the state in force, of which nothing counts yet. */
+export interface ReceivedSnapshot {
+  /** The leader that sent it, and its term. */
+  readonly from: NodeId
+  readonly term: Term
+  /** The last entry that is in it. */
+  readonly position: LogPosition
+  /** Where it lies; the core only passes it on. */
+  readonly directory: string
+}
+
+/** The log is to begin behind a snapshot. It counts, with the state that it brings, once this is on disk. */
+export interface LogReset {
+  readonly boundary: LogPosition
+  /** Whether what the log holds behind the boundary stays: the log held the boundary's very entry. */
+  readonly keepSuffix: boolean
+  /** Where the state is from then on. */
+  readonly directory: string
+}
+
 /** What has to be on disk. A later write contains no part of an earlier one: all of them, in their order. */
 export interface Write {
   /** Grows with each. */
   readonly id: number
   /** Absent: unchanged. */
   readonly hardState: HardState | undefined
+  /** Absent: the log begins where it did. A write with it has no entries. */
+  readonly reset: LogReset | undefined
   /** Consecutive; they replace whatever the log holds from the first one's index on. */
   readonly entries: readonly LogEntry[]
 }
@@ -186,6 +225,10 @@ export interface Output {
   /** Committed, and on this node's disk: to be applied in this order. */
   readonly apply: readonly LogEntry[]
   readonly fetches: readonly Fetch[]
+  /** Followers that need a snapshot; each ends with a `snapshotSent`. */
+  readonly snapshots: readonly SnapshotRequest[]
+  /** A reset that is on disk: the state machine is to be replaced by what is there, then `applied` reported. */
+  readonly install: LogReset | undefined
   /** Of `readIndex` inputs: to be served now from the state machine. */
   readonly reads: readonly number[]
   /** Of `readIndex` inputs: this node does not lead (any more). */

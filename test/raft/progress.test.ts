@@ -15,7 +15,7 @@ function entries(from: LogIndex, upTo: LogIndex): LogEntry[] {
 function replicating(matchIndex: LogIndex, limits = LIMITS): Progress {
   const progress = new Progress(matchIndex + 1, limits)
   progress.sent([])
-  progress.matched(matchIndex)
+  progress.matched(matchIndex, 1)
   return progress
 }
 
@@ -45,9 +45,9 @@ describe('progress: what a leader knows of a follower (§3.5, §10.2.2)', () => 
     assert.equal(progress.paused, false)
     progress.sent(entries(3, 5))
     assert.equal(progress.paused, true)
-    progress.matched(1)
+    progress.matched(1, 1)
     assert.equal(progress.paused, true, 'half a message is none')
-    progress.matched(2)
+    progress.matched(2, 1)
     assert.equal(progress.paused, false)
   })
 
@@ -60,14 +60,14 @@ describe('progress: what a leader knows of a follower (§3.5, §10.2.2)', () => 
     progress.sent(entries(5, 6))
     assert.equal(progress.paused, true)
     assert.equal(progress.inFlightBytes, bytes)
-    progress.matched(6)
+    progress.matched(6, 1)
     assert.deepEqual([progress.inFlightBytes, progress.paused], [0, false])
   })
 
   it('never takes matchIndex back', () => {
     const progress = replicating(10)
-    assert.equal(progress.matched(12), true)
-    assert.equal(progress.matched(11), false, 'an old answer is no news')
+    assert.equal(progress.matched(12, 1), true)
+    assert.equal(progress.matched(11, 1), false, 'an old answer is no news')
     progress.rejected(20, 3)
     assert.equal(progress.matchIndex, 12)
     assert.equal(progress.nextIndex, 13, 'what is known to match is never sent again')

@@ -20,7 +20,17 @@ function addRun(seed: number, size: number, totals: ChaosCounts): void {
 describe('random runs: invariants after every step, and rest once the trouble ends', () => {
   for (const size of [3, 4, 5]) {
     it(`${size} servers`, (test) => {
-      const totals = { steps: 0, committed: 0, acknowledged: 0, reads: 0, crashes: 0, terms: 0, fetches: 0 }
+      const totals = {
+        steps: 0,
+        committed: 0,
+        acknowledged: 0,
+        reads: 0,
+        crashes: 0,
+        terms: 0,
+        fetches: 0,
+        snapshots: 0,
+        compactions: 0,
+      }
       for (const seed of SEEDS) addRun(seed, size, totals)
       test.diagnostic(JSON.stringify(totals))
       // A run in which nothing happens proves nothing.

@@ -25,5 +25,5 @@ export function positionAt(entries: readonly LogEntry[], index: number): LogPosi
 
 /** A write of entries. The stores do not look at its id. */
 export function write(entries: readonly LogEntry[], hardState?: HardState): Write {
-  return { id: 1, hardState, entries }
+  return { id: 1, hardState, reset: undefined, entries }
 }

@@ -9,11 +9,8 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/raft/follower.ts',
-        find:
-          `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` +
-          `    this.#state.sendAfterWrite({`,
-        replace:
-          `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` + `    this.#state.send({`,
+        find: `    this.#state.sendAfterWrite({ ...envelope, success: true,`,
+        replace: `    this.#state.send({ ...envelope, success: true,`,
       },
     ],
     caughtBy: model(3),

@@ -95,10 +95,10 @@ export const REPLICATION: readonly Mutant[] = [
         file: 'src/raft/follower.ts',
         find:
           `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` +
-          `    this.#state.sendAfterWrite({ ...reply, success: true, matchIndex,`,
+          `    this.#acknowledge(from, matchIndex)`,
         replace:
           `    this.#state.commit(Math.min(message.leaderCommit, matchIndex))\n` +
-          `    this.#state.sendAfterWrite({ ...reply, success: true, matchIndex: log.lastIndex,`,
+          `    this.#acknowledge(from, log.lastIndex)`,
       },
     ],
     caughtBy: tests('raft/append-entries'),

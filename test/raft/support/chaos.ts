@@ -1,5 +1,6 @@
 import { Random } from '../../../src/raft/random.ts'
 import { Cluster } from './cluster.ts'
+import type { Transfer } from './cluster.ts'
 import { command, textOf } from './entries.ts'
 import type { NodeId } from '../../../src/raft/types.ts'
 import type { ModelServer } from './server.ts'
@@ -13,6 +14,8 @@ export interface ChaosCounts {
   crashes: number
   terms: number
   fetches: number
+  snapshots: number
+  compactions: number
 }
 
 /**
@@ -27,6 +30,8 @@ export class Chaos {
   /** Commands that clients wait for: where they were proposed. */
   readonly #waiting = new Map<string, NodeId>()
   #nextId = 1
+  /** Snapshots on their way. */
+  readonly #transfers: Transfer[] = []
   /** A server that does nothing for now and hears nothing, then goes on with what it believed before. */
   #asleep: NodeId | undefined
   /** How often the oldest message comes first, in percent. */
@@ -35,7 +40,17 @@ export class Chaos {
   readonly #haste: number
 
   constructor(seed: number, size: number) {
-    this.counts = { steps: 0, committed: 0, acknowledged: 0, reads: 0, crashes: 0, terms: 0, fetches: 0 }
+    this.counts = {
+      steps: 0,
+      committed: 0,
+      acknowledged: 0,
+      reads: 0,
+      crashes: 0,
+      terms: 0,
+      fetches: 0,
+      snapshots: 0,
+      compactions: 0,
+    }
     this.#random = new Random(seed)
     this.#inOrder = 30 + this.#random.below(70)
     this.#haste = this.#random.below(60)
@@ -49,6 +64,7 @@ export class Chaos {
           this.counts.fetches += output.fetches.length
           this.counts.terms = Math.max(this.counts.terms, server.view.term)
         },
+        installed: () => void this.counts.snapshots++,
         applied: (server, entry) => {
           if (this.#waiting.get(textOf(entry)) !== server.id) return
           this.#waiting.delete(textOf(entry))
@@ -101,10 +117,35 @@ export class Chaos {
     else if (dice < 760) this.#disk(server)
     else if (dice < 840) this.#machine(server)
     else if (dice < 880) server.answerFetch()
-    else if (dice < 950) this.#write()
-    else if (dice < 990) this.#read()
-    else if (dice < 995) server.checkpoint()
+    else if (dice < 942) this.#write()
+    else if (dice < 977) this.#read()
+    else if (dice < 986) this.#checkpoint(server)
+    else if (dice < 996) this.#bringSnapshot(server)
     else this.#crash(server)
+  }
+
+  /** And cuts the log, mostly all of it that may go. */
+  #checkpoint(server: ModelServer): void {
+    if (this.#chance(80)) server.checkpoint()
+    const { firstIndex } = server.view
+    const { applied } = server.disk.checkpoint
+    if (this.#chance(70))
+      server.compact(this.#chance(70) ? applied : Math.min(applied, firstIndex + this.#random.below(4)))
+    if (server.view.firstIndex > firstIndex) this.counts.compactions++
+  }
+
+  /** Takes one out of a leader's hands, or brings one that was taken before: late, again, or to be lost. */
+  #bringSnapshot(server: ModelServer): void {
+    const taken = server.takeSnapshot()
+    if (taken !== undefined) this.#transfers.push(taken)
+    if (this.#transfers.length === 0) return
+    const at = this.#random.below(this.#transfers.length)
+    const transfer = this.#transfers[at]!
+    const sender = this.cluster.server(transfer.snapshot.from)
+    if (this.#chance(80)) this.#transfers.splice(at, 1)
+    if (transfer.request.to === this.#asleep || sender.id === this.#asleep) return
+    if (this.#chance(80)) this.cluster.bring(sender, transfer)
+    else if (sender.up) sender.step({ type: 'snapshotSent', request: transfer.request, position: undefined })
   }
 
   #deliver(keep = false): void {
@@ -146,6 +187,7 @@ export class Chaos {
   }
 
   #machine(server: ModelServer): void {
+    if (server.pendingInstall) server.install()
     server.apply(1 + this.#random.below(server.pendingApply.length))
   }
 

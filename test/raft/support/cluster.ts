@@ -44,6 +44,9 @@ export interface ClusterOptions {
   readonly observer?: Partial<ServerObserver>
 }
 
+/** A snapshot on its way, and for what request. */
+export type Transfer = NonNullable<ReturnType<ModelServer['takeSnapshot']>>
+
 /** Which messages: of a type, from one server, to another. What is absent does not matter. */
 export interface Which {
   readonly type?: Message['type']
@@ -77,6 +80,10 @@ export class Cluster {
         this.invariants.stepped(server, input, output)
       },
       persisted: (server, writes) => observer.persisted?.(server, writes),
+      installed: (server) => {
+        observer.installed?.(server)
+        this.invariants.installed(server)
+      },
       applied: (server, entry) => observer.applied?.(server, entry),
     }
     for (const id of ids) {
@@ -119,6 +126,27 @@ export class Cluster {
     for (let rounds = 0; this.deliver(which).length > 0; rounds++) {
       if (rounds > 1000) throw new Error('the messages never end')
     }
+  }
+
+  /** Brings every follower the snapshot that its leader wants it to have. False: none waits. */
+  bringSnapshots(): boolean {
+    let brought = false
+    for (const server of this.servers.values()) {
+      for (let taken = server.takeSnapshot(); taken !== undefined; taken = server.takeSnapshot()) {
+        brought = true
+        this.bring(server, taken)
+      }
+    }
+    return brought
+  }
+
+  /** Brings a follower one snapshot, and tells the leader so. */
+  bring(sender: ModelServer, { request, snapshot }: Transfer): void {
+    const receiver = this.server(request.to)
+    const arrives = receiver.up && !this.#isCut(sender.id, receiver.id)
+    if (arrives) receiver.receiveSnapshot(snapshot)
+    if (!sender.up) return
+    sender.step({ type: 'snapshotSent', request, position: arrives ? snapshot.position : undefined })
   }
 
   /** Takes messages out of the network: dropped, unless the test hands them over later. */
@@ -193,6 +221,7 @@ export class Cluster {
     for (let i = 0; i < ticks; i++) {
       for (const server of this.servers.values()) if (server.up) server.tick()
       this.run()
+      while (this.bringSnapshots()) this.run()
     }
   }
 

@@ -1,37 +1,81 @@
 import { LOG_START } from '../../../src/raft/types.ts'
 import type { InitialState } from '../../../src/raft/state.ts'
-import type { HardState, LogEntry, LogIndex, LogPosition, Write } from '../../../src/raft/types.ts'
+import type {
+  HardState,
+  LogEntry,
+  LogIndex,
+  LogPosition,
+  NodeId,
+  Term,
+  Write,
+} from '../../../src/raft/types.ts'
+
+/** The state machine at rest, and the entry up to which it had applied. */
+export interface Checkpoint {
+  readonly applied: LogIndex
+  readonly values: ReadonlyMap<string, string>
+}
+
+/** A leader's checkpoint on its way to a follower. */
+export interface ModelSnapshot {
+  readonly from: NodeId
+  readonly term: Term
+  readonly position: LogPosition
+  readonly checkpoint: Checkpoint
+  /** What the state came from, so that the model knows the whole of every log, also where a node does not. */
+  readonly entries: readonly LogEntry[]
+}
 
 /** What a server of the model has on disk: it survives a crash, and nothing else does. */
 export class Disk {
   hardState: HardState = { currentTerm: 0, votedFor: undefined }
+  /** The whole log, with what was cut: of that, a node that starts here sees nothing. */
   entries: LogEntry[] = []
-  /** The state machine as it was checkpointed last, and the entry up to which it had applied. */
-  checkpoint: { applied: LogIndex; values: ReadonlyMap<string, string> } = { applied: 0, values: new Map() }
+  /** Where the log begins for the node. */
+  boundary: LogPosition = LOG_START
+  /** The state machine as it was checkpointed last. */
+  checkpoint: Checkpoint = { applied: 0, values: new Map() }
+  /** Snapshots that were received and do not count (yet), by their directory. */
+  readonly received = new Map<string, ModelSnapshot>()
 
   /** Makes a write durable: its entries replace whatever stands from the first one's index on. */
   store(write: Write): void {
     if (write.hardState !== undefined) this.hardState = write.hardState
-    this.entries = replaced(this.entries, write.entries)
+    if (write.reset !== undefined) {
+      this.checkpoint = this.received.get(write.reset.directory)!.checkpoint
+      this.boundary = write.reset.boundary
+    }
+    this.entries = this.changed(this.entries, write)
+  }
+
+  /** A log after a write. */
+  changed(log: readonly LogEntry[], { reset, entries }: Write): LogEntry[] {
+    if (reset === undefined) return replaced(log, entries)
+    const before = this.received.get(reset.directory)!.entries
+    return [...before, ...(reset.keepSuffix ? log.slice(before.length) : [])]
   }
 
   /** The position of the entry at `index`; 0 is the start of the log. */
   positionAt(index: LogIndex): LogPosition {
-    return index === 0 ? LOG_START : this.entries[index - 1]!
+    if (index === 0) return LOG_START
+    const { term, checksum } = this.entries[index - 1]!
+    return { index, term, checksum }
   }
 
   /** What a node finds here when it starts and loads the last `tail` entries into memory. */
   load(tail = Infinity): InitialState {
-    const kept = Math.min(tail, this.entries.length)
-    const termStarts = this.entries
-      .filter((entry, at) => entry.term !== this.entries[at - 1]?.term)
+    const { boundary } = this
+    const held = this.entries.slice(boundary.index)
+    const kept = Math.min(tail, held.length)
+    const termStarts = held
+      .filter((entry, at) => entry.term !== held[at - 1]?.term)
       .map(({ term, index }) => ({ term, index }))
     return {
       hardState: this.hardState,
       log: {
-        boundary: LOG_START,
+        boundary,
         termStarts,
-        tail: this.entries.slice(this.entries.length - kept),
+        tail: held.slice(held.length - kept),
         tailPrevious: this.positionAt(this.entries.length - kept),
       },
       applied: this.checkpoint.applied,

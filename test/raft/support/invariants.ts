@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { majorityOf } from '../../../src/raft/quorum.ts'
 import type { Input, LogEntry, LogIndex, Message, NodeId, Output, Term } from '../../../src/raft/types.ts'
+import { applyTo } from './server.ts'
 import type { ModelServer } from './server.ts'
 
 interface Seen {
@@ -44,6 +45,11 @@ export class Invariants {
     this.#seen.delete(server.id)
     for (const key of this.#reads.keys()) if (key.startsWith(`${server.id}:`)) this.#reads.delete(key)
     for (const entry of server.disk.entries) this.#checkMatching(server, entry)
+    const { boundary, checkpoint } = server.disk
+    assert.ok(
+      boundary.index <= checkpoint.applied,
+      `${server.id}: the log is cut ahead of the checkpoint on disk`,
+    )
   }
 
   stepped(server: ModelServer, input: Input, output: Output): void {
@@ -66,6 +72,20 @@ export class Invariants {
 
     for (const entry of output.apply) this.#checkApplied(server, entry)
     this.#checkReads(server, input, output)
+  }
+
+  /** What a snapshot brought is what everybody committed. */
+  installed(server: ModelServer): void {
+    const { id, machineIndex, disk } = server
+    const known = this.#committed[machineIndex - 1]
+    assert.equal(
+      disk.boundary.checksum,
+      known?.checksum,
+      `${id} installs what is not committed at ${machineIndex}`,
+    )
+    const values = new Map<string, string>()
+    for (const entry of this.#committed.slice(0, machineIndex)) applyTo(values, entry)
+    assert.deepEqual(server.values, values, `${id} installs another state than that of entry ${machineIndex}`)
   }
 
   /** A client saw the answer to the write at `index`. */

@@ -1,6 +1,7 @@
 import { RaftNode } from '../../../src/raft/node.ts'
-import { EntryKind } from '../../../src/raft/types.ts'
-import { Disk, replaced } from './disk.ts'
+import { EntryKind, LOG_START } from '../../../src/raft/types.ts'
+import { Disk } from './disk.ts'
+import type { ModelSnapshot } from './disk.ts'
 import { textOf } from './entries.ts'
 import type { NodeView } from '../../../src/raft/node.ts'
 import type { RaftOptions } from '../../../src/raft/state.ts'
@@ -13,6 +14,7 @@ import type {
   NodeId,
   Output,
   Proposal,
+  SnapshotRequest,
   Write,
 } from '../../../src/raft/types.ts'
 
@@ -23,6 +25,8 @@ export interface ServerObserver {
   /** The server took a step; `server` shows how it stands after it. */
   stepped?(server: ModelServer, input: Input, output: Output): void
   persisted?(server: ModelServer, writes: readonly Write[]): void
+  /** The state machine was replaced by a snapshot's. */
+  installed?(server: ModelServer): void
   /** The state machine took this entry. */
   applied?(server: ModelServer, entry: LogEntry): void
 }
@@ -41,6 +45,9 @@ export class ModelServer {
   pendingWrites: Write[] = []
   pendingFetches: Fetch[] = []
   pendingApply: LogEntry[] = []
+  pendingSnapshots: SnapshotRequest[] = []
+  /** A snapshot counts, and the state machine is still the one before it. */
+  pendingInstall = false
   /** The state machine, and the last entry that it took. */
   values = new Map<string, string>()
   machineIndex: LogIndex = 0
@@ -50,6 +57,7 @@ export class ModelServer {
   readonly #observer: ServerObserver
   #held: { after: number; messages: readonly Message[] }[] = []
   #lastWriteId = 0
+  #directories = 0
   #node: RaftNode | undefined
   #settling = false
 
@@ -89,18 +97,23 @@ export class ModelServer {
     this.pendingWrites = []
     this.pendingFetches = []
     this.pendingApply = []
+    this.pendingSnapshots = []
+    this.pendingInstall = false
+    this.disk.received.clear()
     this.#held = []
   }
 
   step(input: Input): Output {
     const output = this.#running().step(input)
     if (output.write !== undefined) {
-      this.log = replaced(this.log, output.write.entries)
+      this.log = this.disk.changed(this.log, output.write)
       this.#lastWriteId = output.write.id
       this.pendingWrites.push(output.write)
     }
     this.pendingFetches.push(...output.fetches)
     this.pendingApply.push(...output.apply)
+    this.pendingSnapshots.push(...output.snapshots)
+    if (output.install !== undefined) this.pendingInstall = true
     this.served.push(...output.reads)
     this.refused.push(...output.refusedReads)
     this.#observer.stepped?.(this, input, output)
@@ -132,6 +145,7 @@ export class ModelServer {
     try {
       for (;;) {
         if (this.auto.persist && this.pendingWrites.length > 0) this.persist()
+        else if (this.auto.apply && this.pendingInstall) this.install()
         else if (this.auto.apply && this.pendingApply.length > 0) this.apply()
         else if (this.auto.fetch && this.pendingFetches.length > 0) this.answerFetch()
         else return
@@ -165,6 +179,11 @@ export class ModelServer {
     if (fetch === undefined) return
     const entries: LogEntry[] = []
     let bytes = 0
+    // Cut, or truncated, since it was asked.
+    if (fetch.from <= this.disk.boundary.index || fetch.from > this.disk.entries.length) {
+      this.step({ type: 'fetched', fetch, previous: LOG_START, entries })
+      return
+    }
     for (const entry of this.disk.entries.slice(fetch.from - 1, fetch.upTo)) {
       bytes += entry.size
       if (entries.length > 0 && bytes > fetch.maxBytes) break
@@ -175,14 +194,54 @@ export class ModelServer {
 
   /** Puts the state machine on disk as it is. */
   checkpoint(): void {
+    // A snapshot that counts has taken the place of what this state machine would write.
+    if (this.disk.checkpoint.applied > this.machineIndex) return
     this.disk.checkpoint = { applied: this.machineIndex, values: new Map(this.values) }
+  }
+
+  /** Cuts the log behind `index`, which the checkpoint on disk holds. */
+  compact(index = this.disk.checkpoint.applied): void {
+    if (index <= this.disk.boundary.index || this.view.firstIndex > index || this.machineIndex < index) return
+    const upTo = this.disk.positionAt(index)
+    this.step({ type: 'compact', upTo })
+    this.disk.boundary = upTo
+  }
+
+  /** Its checkpoint, to be sent for the oldest request that waits. */
+  takeSnapshot(): { request: SnapshotRequest; snapshot: ModelSnapshot } | undefined {
+    const request = this.pendingSnapshots.shift()
+    if (request === undefined) return undefined
+    const { checkpoint, entries } = this.disk
+    const position = this.disk.positionAt(checkpoint.applied)
+    const before = entries.slice(0, checkpoint.applied)
+    return {
+      request,
+      snapshot: { from: this.id, term: request.term, position, checkpoint, entries: before },
+    }
+  }
+
+  /** A snapshot has arrived: it is on disk, beside the state in force. */
+  receiveSnapshot(snapshot: ModelSnapshot): Output {
+    const directory = `state-${++this.#directories}`
+    this.disk.received.set(directory, snapshot)
+    const { from, term, position } = snapshot
+    return this.step({ type: 'snapshotReceived', snapshot: { from, term, position, directory } })
+  }
+
+  /** Puts the state that the disk has in the state machine's place. */
+  install(): void {
+    const { applied, values } = this.disk.checkpoint
+    this.pendingInstall = false
+    this.pendingApply = []
+    this.values = new Map(values)
+    this.machineIndex = applied
+    this.#observer.installed?.(this)
+    this.step({ type: 'applied', upTo: applied })
   }
 
   #applyEntry(entry: LogEntry): void {
     this.machineIndex = entry.index
-    const [verb, key, value] = entry.kind === EntryKind.Command ? textOf(entry).split(' ') : []
-    if (verb === 'set') this.values.set(key!, value!)
-    if (verb === 'delete') this.values.delete(key!)
+    applyTo(this.values, entry)
     this.#observer.applied?.(this, entry)
   }
 
@@ -198,4 +257,11 @@ export class ModelServer {
     if (this.#node === undefined) throw new Error(`${this.id} is down`)
     return this.#node
   }
+}
+
+/** What a command does to the state machine's values. */
+export function applyTo(values: Map<string, string>, entry: LogEntry): void {
+  const [verb, key, value] = entry.kind === EntryKind.Command ? textOf(entry).split(' ') : []
+  if (verb === 'set') values.set(key!, value!)
+  if (verb === 'delete') values.delete(key!)
 }
