@@ -1,5 +1,5 @@
-// What `npm start`, `npm test`, `npm run build`, `bench`, `sim` and `mutants` run: installs and builds what is missing
-// or out of date, then does what was asked. It needs Node and npm, nothing else, and is parsed by whatever Node is
+// What `npm start`, `npm test`, `npm run build`, `bench`, `sim`, `mutants` and `damage` run: installs and builds what
+// is missing or out of date, then does what was asked. It needs Node and npm, nothing else, and is parsed by whatever Node is
 // there, however old: nothing newer than ES modules in this file.
 import childProcess from 'child_process'
 import fs from 'fs'
@@ -10,7 +10,12 @@ import url from 'url'
  * Programs in TypeScript beside the package: `npm run bench` and the like.
  * @type {Record<string, string>}
  */
-const programs = { bench: 'bench/main.ts', sim: 'test/sim/main.ts', mutants: 'test/mutants/main.ts' }
+const programs = {
+  bench: 'bench/main.ts',
+  sim: 'test/sim/main.ts',
+  mutants: 'test/mutants/main.ts',
+  damage: 'test/damage/main.ts',
+}
 
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))
 
