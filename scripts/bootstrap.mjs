@@ -15,6 +15,7 @@ const programs = {
   sim: 'test/sim/main.ts',
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',
+  soak: 'test/soak/main.ts',
 }
 
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))
