@@ -1,6 +1,6 @@
 // What `npm start`, `npm test`, `npm run build`, `bench`, `sim`, `mutants` and `damage` run: installs and builds what
-// is missing or out of date, then does what was asked. It needs Node and npm, nothing else, and is parsed by whatever Node is
-// there, however old: nothing newer than ES modules in this file.
+// is missing or out of date, then does what was asked. It needs Node and npm, nothing else, and is parsed by whatever
+// Node is there, however old: nothing newer than ES modules in this file.
 import childProcess from 'child_process'
 import fs from 'fs'
 import path from 'path'

@@ -11,6 +11,8 @@ const ROUND = 16
 /** 16 tables of 256 entries: table `k` has what a byte comes to after `k` more bytes. */
 const TABLES = tables()
 
+const NO_WORDS = new Int32Array(0)
+
 function tables(): Int32Array {
   const table = new Int32Array(256 * ROUND)
   for (let byte = 0; byte < 256; byte++) {
@@ -34,8 +36,9 @@ export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number
   let i = start
   // Up to where whole words of memory begin.
   while (i < end && ((bytes.byteOffset + i) & 3) !== 0) crc = (crc >>> 8) ^ t[(crc ^ bytes[i++]!) & 0xff]!
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + i, (end - i) >> 2)
-  const rounds = words.length & ~3
+  // What is too short for a round may not have come to where a word begins.
+  const rounds = ((end - i) >> 2) & ~3
+  const words = rounds === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset + i, rounds)
   for (let w = 0; w < rounds; w += 4) {
     const a = crc ^ words[w]!
     const b = words[w + 1]!

@@ -30,6 +30,8 @@ export class Cursor {
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
         if (!Number.isSafeInteger(value)) break
+        // LevelDB writes a number in as few bytes as it takes.
+        if (byte === 0 && scale > 1) throw new FormatError('a number is longer than it has to be')
         return value
       }
     }
