@@ -113,6 +113,13 @@ export class SessionExpiredError extends BalsaError {
 export class CompactedError extends BalsaError {
   readonly code = 'COMPACTED'
   readonly retryable = false
+  /** The oldest revision that could still be read when the node answered. */
+  readonly oldestRevision: number | undefined
+
+  constructor(message: string, options: BalsaErrorOptions & { oldestRevision?: number | undefined } = {}) {
+    super(message, options)
+    this.oldestRevision = options.oldestRevision
+  }
 }
 
 /** What is on disk is not what was written there. */

@@ -5,7 +5,7 @@ import type { NodeConfig } from '../server/config.ts'
 import type { NodeOptions, RunningNode } from '../server/node.ts'
 
 /** What the commands need of a client. */
-export type CliClient = Pick<BalsaClient, 'read' | 'putMany' | 'delete' | 'cas' | 'status' | 'close'>
+export type CliClient = Pick<BalsaClient, 'read' | 'putMany' | 'delete' | 'cas' | 'compact' | 'status' | 'close'>
 
 /** The world that the commands see: the process and what they start, so that tests can give them another. */
 export interface CliContext {

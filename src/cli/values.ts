@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import type { Entry } from '../client/entry.ts'
 import type { CliContext } from './context.ts'
@@ -41,6 +41,18 @@ export function decode(text: string, notation: Notation): Uint8Array {
     throw new UsageError(`"${text}" is not ${notation}; "hello" would be ${example}`)
   }
   return Buffer.from(plain, notation)
+}
+
+/**
+ * Reads a revision of the store, such as the modRevision of an entry.
+ * @throws InvalidArgumentError as commander wants it
+ */
+export function parseRevision(text: string): number {
+  const revision = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!Number.isSafeInteger(revision) || revision < 1) {
+    throw new InvalidArgumentError('Give a revision: a whole number from 1.')
+  }
+  return revision
 }
 
 /** Bytes as text in a notation. */

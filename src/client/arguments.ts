@@ -21,6 +21,11 @@ export interface ReadOptions extends CallOptions {
    * which works without a leader too.
    */
   readonly consistency?: Consistency | undefined
+  /**
+   * Reads what the keys were at this revision of the store instead of the present. COMPACTED where that is given up
+   * already, INVALID_ARGUMENT where it is in the future (of the node that is asked, where the read is `stale`).
+   */
+  readonly revision?: number | undefined
 }
 
 /** What a compare-and-swap expects of the key: a value, the revision of its last change, or that it is not there. */
@@ -127,6 +132,14 @@ export function checkTimeout(timeoutMs: number): number {
     )
   }
   return timeoutMs
+}
+
+/** A revision of the store. Throws InvalidArgumentError for what is none. */
+export function checkRevision(revision: number): number {
+  if (!Number.isSafeInteger(revision) || revision < 1) {
+    throw new InvalidArgumentError(`revision must be a whole number from 1, not ${String(revision)}`)
+  }
+  return revision
 }
 
 /** Throws InvalidArgumentError for a consistency that there is not. */

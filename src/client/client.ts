@@ -1,4 +1,5 @@
-import { AbortedError, type BalsaError } from '../errors.ts'
+import { AbortedError, type BalsaError, InvalidArgumentError } from '../errors.ts'
+import { futureRevision } from '../wire/read-request.ts'
 import type { ReadResult } from '../wire/result.ts'
 import type { CommandResult, Operation } from '../wire/types.ts'
 import {
@@ -8,6 +9,7 @@ import {
   type CasCondition,
   checkConsistency,
   checkEndpoints,
+  checkRevision,
   checkTimeout,
   keyBytes,
   putPairs,
@@ -121,6 +123,22 @@ export class BalsaClient {
     })
   }
 
+  /**
+   * Gives up history: what was before that revision cannot be read any more. No effect where it is given up
+   * already. Resolves to the store's revision, which a compaction does not change. A revision in the future is an
+   * INVALID_ARGUMENT.
+   */
+  compact(revision: number, options?: CallOptions): Promise<{ revision: number }> {
+    return new Promise((resolve, reject) => {
+      const operation: Operation = { type: 'compact', revision: checkRevision(revision) }
+      const complete = (result: CommandResult): void => {
+        if (result.succeeded) resolve({ revision: result.revision })
+        else reject(new InvalidArgumentError(futureRevision(revision, result.revision)))
+      }
+      this.#submit({ type: 'write', operation, complete }, options, reject)
+    })
+  }
+
   /** The key's present; undefined where there is no such key. */
   get(key: Bytes, options?: ReadOptions): Promise<Entry | undefined> {
     return new Promise((resolve, reject) => {
@@ -136,7 +154,7 @@ export class BalsaClient {
     })
   }
 
-  /** As `getMany`, with the store's revision that the answer shows. */
+  /** As `getMany`, with the store's revision that the answer shows: `revision` of the options, if given. */
   read(
     keys: readonly Bytes[],
     options?: ReadOptions,
@@ -177,7 +195,8 @@ export class BalsaClient {
     reject: (error: BalsaError) => void,
   ): void {
     const consistency = checkConsistency(options?.consistency ?? 'linearizable')
-    this.#submit({ type: 'read', keys, consistency, complete }, options, reject)
+    const revision = options?.revision === undefined ? 0 : checkRevision(options.revision)
+    this.#submit({ type: 'read', keys, consistency, revision, complete }, options, reject)
   }
 
   #submit(body: CallBody, options: CallOptions | undefined, reject: (error: BalsaError) => void): void {
@@ -199,6 +218,8 @@ function requestBytes(body: CallBody): number {
   }
   const { operation } = body
   switch (operation.type) {
+    case 'compact':
+      return size
     case 'put':
       return size + operation.key.length + operation.value.length
     case 'delete':

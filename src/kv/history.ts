@@ -1,31 +1,46 @@
 import { bytesFieldSize, varintSize, Writer } from '../wire/protobuf.ts'
 import { numberedKey, Prefix, seal, SEAL_SIZE } from './layout.ts'
 import type { KvTuning } from './limits.ts'
-import type { StoredRecord } from './record.ts'
+import { type Change, type Changes, Pack, readChange } from './pack.ts'
+import { nameOf, type StoredRecord } from './record.ts'
 import type { StateChange } from './types.ts'
 
-/** One change of one key. */
-export interface Change {
-  /** The new record; of a deletion, the tombstone. Its modRevision is the change's revision. */
-  readonly record: StoredRecord
-  /** What it replaced; undefined where there was nothing, not even a tombstone. */
-  readonly previous: StoredRecord | undefined
+/** A pack that takes no more changes. */
+export interface ClosedPack {
+  readonly firstRevision: number
+  readonly lastRevision: number
+  /** How many keys were deleted in it. */
+  readonly deletions: number
+  /** Their names, as `nameOf` gives them. */
+  readonly deleted: readonly string[]
+  /** As it is stored. */
+  readonly encoded: StateChange
 }
 
 /** The newest history: the changes that are in no written checkpoint, gathered into packs. */
 export class History {
   readonly #tuning: KvTuning
-  #closed: StateChange[] = []
+  #closed: ClosedPack[] = []
   #closedBytes = 0
   #open: PackBuilder | undefined
+  /** In the checkpoint that is being written. */
+  #frozen: readonly ClosedPack[] = []
+  #frozenBytes: number
 
-  constructor(tuning: KvTuning) {
+  /** @param frozenBytes how many bytes of history were ever handed out to be written */
+  constructor(tuning: KvTuning, frozenBytes = 0) {
     this.#tuning = tuning
+    this.#frozenBytes = frozenBytes
   }
 
   /** About how many bytes the next checkpoint will write of it. */
   get bytes(): number {
     return this.#closedBytes + (this.#open?.bytes ?? 0)
+  }
+
+  /** About how many bytes of history there were in the whole life of this store. */
+  get totalBytes(): number {
+    return this.#frozenBytes + this.bytes
   }
 
   /** Takes a change in, encoded at once: nothing here keeps a record in memory for longer than others need it. */
@@ -46,17 +61,37 @@ export class History {
     if (this.#open === undefined) return
     const pack = this.#open.finish()
     this.#closed.push(pack)
-    this.#closedBytes += pack[1]!.length
+    this.#closedBytes += pack.encoded[1]!.length
     this.#open = undefined
   }
 
-  /** All packs since the last call, for a checkpoint; the one that was open is closed. */
-  freeze(): readonly StateChange[] {
+  /**
+   * All packs since the last call, for a checkpoint; the one that was open is closed. They are still found here,
+   * until `thaw`.
+   */
+  freeze(): readonly ClosedPack[] {
     this.#close()
-    const packs = this.#closed
+    this.#frozenBytes += this.#closedBytes
+    this.#frozen = this.#closed
     this.#closed = []
     this.#closedBytes = 0
+    return this.#frozen
+  }
+
+  /** What was frozen is found in the store now. Returns it. */
+  thaw(): readonly ClosedPack[] {
+    const packs = this.#frozen
+    this.#frozen = []
     return packs
+  }
+
+  /** The changes of the pack that a revision's are in; undefined where that is in the store, or nowhere. */
+  find(revision: number): Changes | undefined {
+    if (this.#open !== undefined && revision >= this.#open.firstRevision) return this.#open
+    const holds = (pack: ClosedPack): boolean =>
+      pack.firstRevision <= revision && revision <= pack.lastRevision
+    const pack = this.#closed.findLast(holds) ?? this.#frozen.findLast(holds)
+    return pack && new Pack(pack.encoded[0], pack.encoded[1]!)
   }
 }
 
@@ -78,17 +113,20 @@ const ROOM_FOR_SEAL = new Uint8Array(SEAL_SIZE)
  * `record` and `previous` are the key in the store, of `key_size` bytes, and the record that stands under it: as
  * they lie together in memory, so that each is one copy.
  */
-class PackBuilder {
+class PackBuilder implements Changes {
   readonly #tuning: KvTuning
   readonly #storeKey: Buffer
   readonly #writer: Writer
   readonly #names: string[] = []
   readonly #offsets: number[] = []
-  #lastRevision: number
+  readonly #deleted: string[] = []
+  readonly firstRevision: number
+  lastRevision: number
 
   constructor(firstRevision: number, tuning: KvTuning) {
     this.#tuning = tuning
-    this.#lastRevision = firstRevision
+    this.firstRevision = firstRevision
+    this.lastRevision = firstRevision
     this.#storeKey = numberedKey(Prefix.History, firstRevision)
     // The key stands before the record, because the checksum covers both.
     this.#writer = new Writer(tuning.packBytes + tuning.packBytes / 8)
@@ -110,23 +148,36 @@ class PackBuilder {
     const size = 1 + varintSize(record.storeKeySize) + bytesFieldSize(record.size) + previousSize
     this.#names.push(record.name)
     this.#offsets.push(writer.length + 1 - this.#storeKey.length)
-    this.#lastRevision = record.modRevision
+    this.lastRevision = record.modRevision
+    if (record.isTombstone) this.#deleted.push(record.name)
     writer.head(3, size)
     writer.uint(1, record.storeKeySize)
     writer.bytes(2, record.stored)
     if (previous !== undefined) writer.bytes(3, previous.stored)
   }
 
-  finish(): StateChange {
+  firstChangeAfter(key: Uint8Array, revision: number): Change | undefined {
+    const name = nameOf(key)
+    const record = this.#writer.finish(this.#storeKey.length)
+    for (let i = this.#names.indexOf(name); i !== -1; i = this.#names.indexOf(name, i + 1)) {
+      const change = readChange(this.#storeKey, record, this.#offsets[i]!)
+      if (change.record.modRevision > revision) return change
+    }
+    return undefined
+  }
+
+  finish(): ClosedPack {
     const writer = this.#writer
-    writer.uint(2, this.#lastRevision)
+    writer.uint(2, this.lastRevision)
     const index = Buffer.allocUnsafe(4 * this.#offsets.length)
     this.#sorted().forEach((change, i) => index.writeUInt32LE(this.#offsets[change]!, 4 * i))
     writer.bytes(4, index)
     writer.raw(ROOM_FOR_SEAL)
     const sealed = writer.finish()
     seal(sealed)
-    return [this.#storeKey, sealed.subarray(this.#storeKey.length)]
+    const { firstRevision, lastRevision } = this
+    const encoded: StateChange = [this.#storeKey, sealed.subarray(this.#storeKey.length)]
+    return { firstRevision, lastRevision, deletions: this.#deleted.length, deleted: this.#deleted, encoded }
   }
 
   /** The numbers of the changes, sorted by key; those of one key stay in the order of revision. */

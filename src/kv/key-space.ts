@@ -39,6 +39,11 @@ export class KeySpace {
     return record
   }
 
+  /** The same, without a trace in the cache: for what is looked at once. */
+  peek(name: string, key: Uint8Array): StoredRecord | undefined {
+    return this.#cache.get(name) ?? this.#dirty.get(name) ?? this.#frozen.get(name) ?? this.#load(name, key)
+  }
+
   #load(name: string, key: Uint8Array): StoredRecord | undefined {
     const storeKey = Buffer.allocUnsafe(1 + key.length)
     storeKey[0] = Prefix.Key

@@ -2,13 +2,21 @@ import { crc32 } from 'node:zlib'
 import { DamagedDataError } from '../errors.ts'
 import type { LogPosition } from '../raft/types.ts'
 import { Reader, Writer } from '../wire/protobuf.ts'
+import type { RevisionMark } from './revision-marks.ts'
 
 /**
  * The keys of the state store. Its first byte says what a key is for: `k` + key: a key's present, `h` + first
- * revision: a pack of history, `s` + id: a session, `l`: leases (none yet), `m`: the one record about it all.
- * Numbers are 8 bytes, big-endian, so that their order is the store's.
+ * revision: a pack of history, `d` + the same: its line in the directory of packs, `s` + id: a session, `l`: leases
+ * (none yet), `m`: the one record about it all. Numbers are 8 bytes, big-endian, so that their order is the store's.
  */
-export const Prefix = { Key: 0x6b, History: 0x68, Session: 0x73, Lease: 0x6c, Meta: 0x6d } as const
+export const Prefix = {
+  Key: 0x6b,
+  History: 0x68,
+  Directory: 0x64,
+  Session: 0x73,
+  Lease: 0x6c,
+  Meta: 0x6d,
+} as const
 
 /** The key of the record about it all. */
 export const META_KEY: Uint8Array = Buffer.from([Prefix.Meta])
@@ -108,16 +116,20 @@ export function damaged(storeKey: Uint8Array, what: string, cause?: unknown): Da
 export interface Meta {
   readonly applied: LogPosition
   readonly revision: number
-  /** History up to this revision is gone. */
+  /** What was before this revision cannot be read any more. */
   readonly compactedRevision: number
   readonly clusterTimeMs: number
   /** The set hash of the present, and that of the sessions. */
   readonly presentHash: bigint
   readonly sessionsHash: bigint
+  /** How many bytes of history were written in the whole life of this store. */
+  readonly historyBytes: number
+  /** In the order of time; see RevisionMarks. */
+  readonly marks: readonly RevisionMark[]
 }
 
-/** The version of all these formats. */
-const FORMAT = 1
+/** The version of all these formats. 2: with a directory of packs. */
+const FORMAT = 2
 
 /** Encodes the record about it all. */
 export function encodeMeta(meta: Meta): Uint8Array {
@@ -131,6 +143,14 @@ export function encodeMeta(meta: Meta): Uint8Array {
   writer.uint(7, meta.clusterTimeMs)
   writer.bytes(8, hashBytes(meta.presentHash))
   writer.bytes(9, hashBytes(meta.sessionsHash))
+  writer.uint(10, meta.historyBytes)
+  for (const mark of meta.marks) {
+    const begun = writer.begin(11)
+    writer.uint(1, mark.clusterTimeMs)
+    writer.uint(2, mark.revision)
+    writer.uint(3, mark.historyBytes)
+    writer.end(begun)
+  }
   return sealedRecord(META_KEY, writer.finish())
 }
 
@@ -145,6 +165,8 @@ export function decodeMeta(record: Uint8Array): Meta {
     clusterTimeMs: 0,
     presentHash: 0n,
     sessionsHash: 0n,
+    historyBytes: 0,
+    marks: [] as RevisionMark[],
   }
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 0x08) meta.format = reader.uint()
@@ -156,10 +178,23 @@ export function decodeMeta(record: Uint8Array): Meta {
     else if (tag === 0x38) meta.clusterTimeMs = reader.uint()
     else if (tag === 0x42) meta.presentHash = reader.bytes().readBigUInt64BE()
     else if (tag === 0x4a) meta.sessionsHash = reader.bytes().readBigUInt64BE()
+    else if (tag === 0x50) meta.historyBytes = reader.uint()
+    else if (tag === 0x5a) meta.marks.push(readMark(reader.nested()))
     else reader.skip(tag)
   }
   if (meta.format !== FORMAT) throw damaged(META_KEY, `it has the unknown format version ${meta.format}`)
   return meta
+}
+
+function readMark(reader: Reader): RevisionMark {
+  const mark = { clusterTimeMs: 0, revision: 0, historyBytes: 0 }
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 0x08) mark.clusterTimeMs = reader.uint()
+    else if (tag === 0x10) mark.revision = reader.uint()
+    else if (tag === 0x18) mark.historyBytes = reader.uint()
+    else reader.skip(tag)
+  }
+  return mark
 }
 
 function hashBytes(hash: bigint): Buffer {

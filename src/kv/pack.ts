@@ -1,10 +1,29 @@
 import { Reader } from '../wire/protobuf.ts'
-import type { Change } from './history.ts'
 import { bufferOf, damaged, keyNumber, openRecord } from './layout.ts'
 import { StoredRecord } from './record.ts'
 
+/** One change of one key. */
+export interface Change {
+  /** The new record; of a deletion, the tombstone. Its modRevision is the change's revision. */
+  readonly record: StoredRecord
+  /** What it replaced; undefined where there was nothing, not even a tombstone. */
+  readonly previous: StoredRecord | undefined
+}
+
+/** What a read of the past needs of a pack, wherever that is. */
+export interface Changes {
+  readonly lastRevision: number
+  /** About how many bytes had to be looked through for it, or will have to be. */
+  readonly bytes: number
+  /**
+   * The key's first change after `revision`, undefined where the pack has none. What it replaced is what the
+   * key was at `revision`, where no earlier pack has a change of it after that.
+   */
+  firstChangeAfter(key: Uint8Array, revision: number): Change | undefined
+}
+
 /** A pack of history as it is read from the store; `PackBuilder` in history.ts has its format. */
-export class Pack {
+export class Pack implements Changes {
   readonly firstRevision: number
   readonly lastRevision: number
   readonly #storeKey: Uint8Array
@@ -37,6 +56,10 @@ export class Pack {
     this.#byKey = byKey
   }
 
+  get bytes(): number {
+    return this.#record.length
+  }
+
   /** How many changes it holds. */
   get size(): number {
     return this.#byKey.length / 4
@@ -48,10 +71,6 @@ export class Pack {
     for (const offset of offsets.sort((a, b) => a - b)) yield this.#changeAt(offset)
   }
 
-  /**
-   * The key's first change after `revision`, undefined where the pack has none. What it replaced is what the
-   * key was at `revision`, where no earlier pack has a change of it after that.
-   */
   firstChangeAfter(key: Uint8Array, revision: number): Change | undefined {
     let low = 0
     let high = this.size
@@ -68,20 +87,25 @@ export class Pack {
   }
 
   #changeAt(offset: number): Change {
-    const reader = new Reader(this.#record, offset).nested()
-    let keySize = 0
-    let record: Buffer | undefined
-    let previous: Buffer | undefined
-    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-      if (tag === 0x08) keySize = reader.uint()
-      else if (tag === 0x12) record = reader.bytes()
-      else if (tag === 0x1a) previous = reader.bytes()
-      else reader.skip(tag)
-    }
-    if (keySize === 0 || record === undefined) throw damaged(this.#storeKey, 'it has half a change')
-    return {
-      record: StoredRecord.decodeStored(record, keySize),
-      previous: previous === undefined ? undefined : StoredRecord.decodeStored(previous, keySize),
-    }
+    return readChange(this.#storeKey, this.#record, offset)
+  }
+}
+
+/** Reads the change whose length stands at `offset` of a pack. Throws a DamagedDataError where there is none. */
+export function readChange(storeKey: Uint8Array, pack: Buffer, offset: number): Change {
+  const reader = new Reader(pack, offset).nested()
+  let keySize = 0
+  let record: Buffer | undefined
+  let previous: Buffer | undefined
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+    if (tag === 0x08) keySize = reader.uint()
+    else if (tag === 0x12) record = reader.bytes()
+    else if (tag === 0x1a) previous = reader.bytes()
+    else reader.skip(tag)
+  }
+  if (keySize === 0 || record === undefined) throw damaged(storeKey, 'it has half a change')
+  return {
+    record: StoredRecord.decodeStored(record, keySize),
+    previous: previous === undefined ? undefined : StoredRecord.decodeStored(previous, keySize),
   }
 }

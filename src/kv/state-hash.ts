@@ -1,4 +1,4 @@
-import { checkSeal, decodeMeta, META_KEY, Prefix, prefixBytes } from './layout.ts'
+import { checkSeal, decodeMeta, type Meta, META_KEY, Prefix, prefixBytes } from './layout.ts'
 import { nameOf, StoredRecord } from './record.ts'
 import { decodeSession } from './session.ts'
 import { ElementKind, SetHash } from './set-hash.ts'
@@ -18,15 +18,16 @@ export function subtractRecord(hash: SetHash, record: StoredRecord | undefined):
   hash.subtract(ElementKind.Key, checksum, modRevision, version, createRevision, lease)
 }
 
+/** What replicas have in common beside what they store. */
+export type StorePosition = Pick<Meta, 'revision' | 'compactedRevision' | 'clusterTimeMs'>
+
+const BEGINNING: StorePosition = Object.freeze({ revision: 0, compactedRevision: 0, clusterTimeMs: 0 })
+
 /** The hash over all that replicas at the same applied index have in common, as 16 hexadecimal digits. */
-export function combinedHash(
-  presentHash: bigint,
-  sessionsHash: bigint,
-  revision: number,
-  clusterTimeMs: number,
-): string {
+export function combinedHash(presentHash: bigint, sessionsHash: bigint, position: StorePosition): string {
+  const { revision, clusterTimeMs, compactedRevision } = position
   const store = new SetHash()
-  store.add(ElementKind.Store, 0, revision, clusterTimeMs, 0, 0)
+  store.add(ElementKind.Store, 0, revision, clusterTimeMs, compactedRevision, 0)
   const sum = BigInt.asUintN(64, presentHash + sessionsHash + store.value)
   return sum.toString(16).padStart(16, '0')
 }
@@ -35,6 +36,18 @@ export function combinedHash(
 export class StateHasher {
   readonly #present = new SetHash()
   readonly #sessions = new SetHash()
+  #keys = 0
+  #sessionCount = 0
+
+  /** How many keys were counted in, without tombstones. */
+  get keys(): number {
+    return this.#keys
+  }
+
+  /** How many sessions were counted in. */
+  get sessions(): number {
+    return this.#sessionCount
+  }
 
   /**
    * Counts a row in, whatever it is of.
@@ -44,9 +57,12 @@ export class StateHasher {
   add(storeKey: Uint8Array, record: Uint8Array): void {
     if (storeKey[0] === Prefix.Key) {
       const key = storeKey.subarray(1)
-      addRecord(this.#present, StoredRecord.decode(nameOf(key), key, record))
+      const decoded = StoredRecord.decode(nameOf(key), key, record)
+      if (!decoded.isTombstone) this.#keys++
+      addRecord(this.#present, decoded)
     } else if (storeKey[0] === Prefix.Session) {
       const session = decodeSession(storeKey, record)
+      this.#sessionCount++
       session.addTo(this.#sessions)
       for (const answer of session.answers()) session.addAnswerTo(this.#sessions, answer)
     } else {
@@ -54,9 +70,9 @@ export class StateHasher {
     }
   }
 
-  /** The hash of all that was counted in, at this revision and cluster time. */
-  hash(revision: number, clusterTimeMs: number): string {
-    return combinedHash(this.#present.value, this.#sessions.value, revision, clusterTimeMs)
+  /** The hash of all that was counted in, of a store at this position. */
+  hash(position: StorePosition): string {
+    return combinedHash(this.#present.value, this.#sessions.value, position)
   }
 }
 
@@ -74,7 +90,5 @@ export async function recomputeStateHash(reader: StateReader): Promise<string> {
     }
   }
   const stored = reader.get(META_KEY)
-  const { revision, clusterTimeMs } =
-    stored === undefined ? { revision: 0, clusterTimeMs: 0 } : decodeMeta(stored)
-  return hasher.hash(revision, clusterTimeMs)
+  return hasher.hash(stored === undefined ? BEGINNING : decodeMeta(stored))
 }

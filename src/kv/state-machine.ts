@@ -1,10 +1,15 @@
 import { assert } from '../raft/assert.ts'
 import { EntryKind, LOG_START, type LogEntry, type LogPosition } from '../raft/types.ts'
 import { decodeCommand, decodeSessionChange, decodeTimeStamp } from '../wire/command.ts'
+import { Compaction, deletion, takeCompacted } from './compaction.ts'
 import { History } from './history.ts'
 import { KeySpace } from './key-space.ts'
 import { damaged, decodeMeta, encodeMeta, type Meta, META_KEY, Prefix, prefixBytes } from './layout.ts'
 import { KV_LIMITS, KV_TUNING, type KvLimits, type KvTuning } from './limits.ts'
+import { encodeLine, PackDirectory } from './pack-directory.ts'
+import { Packs, PastReading } from './past.ts'
+import { compactionTarget, type RetentionPolicy } from './retention.ts'
+import { RevisionMarks } from './revision-marks.ts'
 import { answerResult } from './session.ts'
 import { Sessions, unknownSession } from './sessions.ts'
 import { SetHash } from './set-hash.ts'
@@ -15,6 +20,7 @@ import type {
   Command,
   CommandResult,
   KeyRecord,
+  PastRead,
   SessionChange,
   StateChange,
   StateMachine,
@@ -37,7 +43,17 @@ const EMPTY: Meta = Object.freeze({
   clusterTimeMs: 0,
   presentHash: 0n,
   sessionsHash: 0n,
+  historyBytes: 0,
+  marks: [],
 })
+
+/** What the state machine is made of, as the store has it. */
+interface Stored {
+  readonly reader: StateReader
+  readonly meta: Meta
+  readonly sessions: Sessions
+  readonly directory: PackDirectory
+}
 
 /**
  * The key-value state machine: what a committed entry means. It uses nothing but the entry and its own state,
@@ -47,30 +63,38 @@ const EMPTY: Meta = Object.freeze({
  * durability, and after a restart it is applied again from the last checkpoint on.
  */
 export class KvStateMachine implements StateMachine {
+  readonly #reader: StateReader
   readonly #sessions: Sessions
   readonly #keys: KeySpace
   readonly #history: History
+  readonly #directory: PackDirectory
+  readonly #packs: Packs
+  readonly #marks: RevisionMarks
+  readonly #compaction: Compaction
   readonly #presentHash: SetHash
   readonly #writes: Writes
   #applied: LogPosition
   #revision: number
   #clusterTimeMs: number
-  readonly #compactedRevision: number
   /** An apply is under way, or one has thrown: what is in memory may be half an entry. */
   #applying = false
   #frozen: Checkpoint | undefined
   #frozenUpTo: number
 
-  private constructor(reader: StateReader, meta: Meta, sessions: Sessions, tuning: KvTuning) {
+  private constructor({ reader, meta, sessions, directory }: Stored, tuning: KvTuning) {
+    this.#reader = reader
     this.#sessions = sessions
     this.#keys = new KeySpace(reader, tuning.cacheBytes)
-    this.#history = new History(tuning)
+    this.#history = new History(tuning, meta.historyBytes)
+    this.#directory = directory
+    this.#packs = new Packs(reader, this.#history, directory)
+    this.#marks = new RevisionMarks(meta.marks)
+    this.#compaction = new Compaction(meta.compactedRevision, this.#marks)
     this.#presentHash = new SetHash(meta.presentHash)
-    this.#writes = new Writes(this.#keys, this.#history, this.#presentHash)
+    this.#writes = new Writes(this.#keys, this.#history, this.#presentHash, this.#compaction)
     this.#applied = meta.applied
     this.#revision = meta.revision
     this.#clusterTimeMs = meta.clusterTimeMs
-    this.#compactedRevision = meta.compactedRevision
     this.#frozenUpTo = meta.applied.index
   }
 
@@ -79,7 +103,8 @@ export class KvStateMachine implements StateMachine {
    *
    * @param limits must be the same on every node of the cluster; see KvLimits.
    * @throws DamagedDataError where the store is not what a checkpoint left, as far as that shows without reading
-   *   all of it: records that are missing or not to be decoded, sessions that do not have the hash they had.
+   *   all of it: records that are missing or not to be decoded, sessions that do not have the hash they had,
+   *   packs of history that are not in the directory.
    */
   static async restore(
     reader: StateReader,
@@ -92,7 +117,8 @@ export class KvStateMachine implements StateMachine {
     const sessions = await Sessions.restore(reader, limits)
     if (sessions.hash !== meta.sessionsHash)
       throw damaged(META_KEY, 'the sessions do not have the hash it names')
-    return new KvStateMachine(reader, meta, sessions, tuning)
+    const directory = await PackDirectory.restore(reader, meta)
+    return new KvStateMachine({ reader, meta, sessions, directory }, tuning)
   }
 
   get applied(): LogPosition {
@@ -101,6 +127,10 @@ export class KvStateMachine implements StateMachine {
 
   get revision(): number {
     return this.#revision
+  }
+
+  get compactedRevision(): number {
+    return this.#compaction.revision
   }
 
   get clusterTimeMs(): number {
@@ -117,11 +147,22 @@ export class KvStateMachine implements StateMachine {
   }
 
   stateHash(): string {
-    return combinedHash(this.#presentHash.value, this.#sessions.hash, this.#revision, this.#clusterTimeMs)
+    return combinedHash(this.#presentHash.value, this.#sessions.hash, this)
   }
 
   get(key: Uint8Array): KeyRecord | undefined {
     return this.#keys.findPresent(key)?.toKeyRecord()
+  }
+
+  readAt(keys: readonly Uint8Array[], revision: number): PastRead {
+    return new PastReading(this, this.#keys, this.#packs, keys, revision)
+  }
+
+  compactionTarget(policy: RetentionPolicy): number | undefined {
+    const { revision, clusterTimeMs } = this
+    const historyBytes = this.#history.totalBytes
+    const target = compactionTarget(policy, { revision, clusterTimeMs, historyBytes, marks: this.#marks })
+    return target > this.compactedRevision ? target : undefined
   }
 
   /**
@@ -196,6 +237,7 @@ export class KvStateMachine implements StateMachine {
     if (clusterTimeMs > this.#clusterTimeMs) {
       this.#clusterTimeMs = clusterTimeMs
       this.#sessions.expire(clusterTimeMs)
+      this.#marks.add({ clusterTimeMs, revision: this.#revision, historyBytes: this.#history.totalBytes })
     }
     return this.#done()
   }
@@ -210,18 +252,25 @@ export class KvStateMachine implements StateMachine {
     const meta = encodeMeta({
       applied: this.#applied,
       revision: this.#revision,
-      compactedRevision: this.#compactedRevision,
+      compactedRevision: this.compactedRevision,
       clusterTimeMs: this.#clusterTimeMs,
       presentHash: this.#presentHash.value,
       sessionsHash: this.#sessions.hash,
+      historyBytes: this.#history.totalBytes,
+      marks: this.#marks.list,
     })
     const bytes = this.unwrittenBytes + meta.length
     const records = this.#keys.freeze()
     const packs = this.#history.freeze()
     const sessions = this.#sessions.freeze()
+    const deleted = this.#deleteCompacted(packs.length, records.size)
     function* changes(): Iterable<StateChange> {
       for (const record of records.values()) yield [record.storeKey, record.encoded]
-      yield* packs
+      for (const pack of packs) {
+        yield pack.encoded
+        yield encodeLine(pack)
+      }
+      yield* deleted
       yield* sessions
       yield [META_KEY, meta]
     }
@@ -230,10 +279,17 @@ export class KvStateMachine implements StateMachine {
     return this.#frozen
   }
 
+  #deleteCompacted(packs: number, records: number): Iterable<StateChange> {
+    const { compactedRevision } = this
+    const lines = takeCompacted(this.#directory, compactedRevision, { packs, records })
+    return deletion(lines, compactedRevision, this.#reader, this.#keys)
+  }
+
   checkpointWritten(): void {
     assert(this.#frozen !== undefined, 'a checkpoint was frozen before it was written')
     this.#frozen = undefined
     this.#keys.thaw()
+    this.#directory.add(this.#history.thaw())
   }
 }
 
@@ -249,7 +305,7 @@ function decoded<T>(entry: LogEntry, decode: (data: Uint8Array) => T): T {
 
 /** A store without the record about it all must hold nothing else: the two are written together. */
 async function assertEmpty(reader: StateReader): Promise<void> {
-  for (const prefix of [Prefix.Key, Prefix.History, Prefix.Session, Prefix.Lease]) {
+  for (const prefix of [Prefix.Key, Prefix.History, Prefix.Directory, Prefix.Session, Prefix.Lease]) {
     for await (const page of reader.scan(prefixBytes(prefix))) {
       if (page.length > 0) throw damaged(META_KEY, 'it is missing, but there are other records')
     }

@@ -1,5 +1,6 @@
 import type { LogEntry, LogPosition } from '../raft/types.ts'
 import type { CommandResult, KeyRecord } from '../wire/types.ts'
+import type { RetentionPolicy } from './retention.ts'
 
 export type {
   Command,
@@ -40,6 +41,26 @@ export interface Checkpoint {
   readonly bytes: number
 }
 
+/** The past that was asked for cannot be read: it is compacted away, or not there yet. */
+export interface PastRefusal {
+  readonly refused: 'COMPACTED' | 'INVALID_ARGUMENT'
+  readonly message: string
+  /** The oldest revision that can be read. */
+  readonly oldestRevision: number
+}
+
+/** A read of keys as they were at a revision, in pieces: it may have to look through much of history. */
+export interface PastRead {
+  /**
+   * Goes on until it is through, or has looked through about `maxBytes`; with 0 it does what costs next to nothing.
+   *
+   * @returns for each key, in their order, what it was, undefined where there was no such key; or the refusal, also
+   *   where a compaction came in between; undefined: there is more to do.
+   * @throws DamagedDataError where history is not what was written.
+   */
+  advance(maxBytes: number): readonly (KeyRecord | undefined)[] | PastRefusal | undefined
+}
+
 /** What the server needs of a state machine. Everything is synchronous and deterministic. */
 export interface StateMachine {
   /** Applies the next committed entry. Entries come in the order of their indexes, without gaps, each once. */
@@ -48,6 +69,8 @@ export interface StateMachine {
   readonly applied: LogPosition
   /** The store's revision. */
   readonly revision: number
+  /** The oldest revision that can be read. */
+  readonly compactedRevision: number
   /** The newest time stamp applied, in milliseconds of cluster life. */
   readonly clusterTimeMs: number
   readonly sessionCount: number
@@ -57,6 +80,10 @@ export interface StateMachine {
   stateHash(): string
   /** A key's present, undefined where there is no such key. The bytes are not to be changed. */
   get(key: Uint8Array): KeyRecord | undefined
+  /** Begins to read keys as they were at a revision, from 1. */
+  readAt(keys: readonly Uint8Array[], revision: number): PastRead
+  /** The revision that history can be compacted to by that policy; undefined where there is nothing to compact. */
+  compactionTarget(policy: RetentionPolicy): number | undefined
   /** Freezes what has changed since the last checkpoint. Undefined where nothing did, or while one is being written. */
   freeze(): Checkpoint | undefined
   /** The frozen checkpoint is durable. */

@@ -1,3 +1,4 @@
+import type { Compaction } from './compaction.ts'
 import type { History } from './history.ts'
 import type { KeySpace } from './key-space.ts'
 import { nameOf, StoredRecord } from './record.ts'
@@ -26,8 +27,10 @@ export class Writes {
   readonly #keys: KeySpace
   readonly #history: History
   readonly #hash: SetHash
+  readonly #compaction: Compaction
 
-  constructor(keys: KeySpace, history: History, hash: SetHash) {
+  constructor(keys: KeySpace, history: History, hash: SetHash, compaction: Compaction) {
+    this.#compaction = compaction
     this.#keys = keys
     this.#history = history
     this.#hash = hash
@@ -58,6 +61,12 @@ export class Writes {
       }
       case 'putMany':
         return this.#putMany(operation.puts, revision)
+      case 'compact':
+        return {
+          revision,
+          succeeded: this.#compaction.moveTo(operation.revision, revision),
+          current: undefined,
+        }
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ErrorDetail } from '../wire/error-detail.ts'
-import type { CommandResult, StateMachine } from '../kv/types.ts'
+import type { CommandResult, KeyEntry, StateMachine } from '../kv/types.ts'
 import type { EntryKind } from '../raft/types.ts'
 
 /**
@@ -21,4 +21,10 @@ export interface ReadCall {
   /** Now is the moment to read. */
   serve(machine: StateMachine): void
   fail(detail: ErrorDetail): void
+}
+
+/** A read that wants the present by `serve`, or what was at an older revision by `found`. */
+export interface ReadReply extends ReadCall {
+  /** What the keys were at `revision`, in their order. */
+  found(revision: number, entries: readonly (KeyEntry | undefined)[]): void
 }

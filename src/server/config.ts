@@ -44,6 +44,12 @@ export interface NodeConfig {
   readonly cacheBytes: number
   /** Writes are refused while the disk has less than this free. */
   readonly minFreeBytes: number
+  readonly autoCompaction: boolean
+  /** The newest revisions that are kept, and for how long; whichever is more. */
+  readonly historyRevisions: number
+  readonly historyMs: number
+  /** More history than this is not kept. */
+  readonly maxHistoryBytes: number
   readonly logLevel: LogLevel
 }
 

@@ -6,10 +6,11 @@ import type { RaftNode } from '../raft/node.ts'
 import type { StateMachine } from '../kv/types.ts'
 import type { LogStore } from '../storage/log-store.ts'
 import type { Transport } from '../transport/transport.ts'
-import { encodeTimeStamp } from '../wire/command.ts'
+import { encodeCommand, encodeTimeStamp } from '../wire/command.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import type { ReadCall, WriteCall } from './calls.ts'
 import { ClusterTime } from './cluster-time.ts'
+import type { CompactionSchedule } from './compaction-schedule.ts'
 import { Proposals } from './proposals.ts'
 import type { ProposalLimits } from './proposals.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
@@ -34,6 +35,7 @@ export interface DriverParts {
   readonly clock: Clock
   /** Where the leader is, for redirects. */
   readonly leaderLookup: LeaderLookup
+  readonly compaction: Pick<CompactionSchedule, 'due'>
   readonly spaceGuard: Pick<SpaceGuard, 'lowSpaceBytes' | 'peerReported' | 'refusal'>
 }
 
@@ -327,8 +329,10 @@ export class Driver {
     if (!this.#timeKnown) return
     const stamp = this.#clusterTime.due(this.#busy)
     if (stamp === undefined) return
-    this.#proposals.add(new TimeStampCall(stamp))
+    this.#proposals.add(new OwnCall(EntryKind.Time, encodeTimeStamp(stamp)))
     this.#busy = false
+    const revision = this.#parts.compaction.due()
+    if (revision !== undefined) this.#proposals.add(new OwnCall(EntryKind.Command, compactionTo(revision)))
   }
 
   // ---- changes ----
@@ -362,15 +366,21 @@ function reporting(messages: readonly Message[], lowSpaceBytes: number): Message
 }
 
 /** The leader's own proposal: nobody waits for its answer. */
-class TimeStampCall implements WriteCall {
-  readonly kind = EntryKind.Time
+class OwnCall implements WriteCall {
+  readonly kind: EntryKind
   readonly data: Uint8Array
 
-  constructor(stampMs: number) {
-    this.data = encodeTimeStamp(stampMs)
+  constructor(kind: EntryKind, data: Uint8Array) {
+    this.kind = kind
+    this.data = data
   }
 
   succeed(): void {}
 
   fail(): void {}
+}
+
+function compactionTo(revision: number): Uint8Array {
+  const operation = { type: 'compact', revision } as const
+  return encodeCommand({ session: 0, sequence: 0, firstUnacked: 0, operation })
 }

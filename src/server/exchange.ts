@@ -4,8 +4,8 @@ import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ServerFrameWriter } from '../wire/frames.ts'
 import type { ClientFrame, ClientRequest } from '../wire/frames.ts'
 import { readResultSize } from '../wire/result.ts'
-import type { CommandResult } from '../wire/types.ts'
-import type { ReadCall } from './calls.ts'
+import type { CommandResult, KeyEntry } from '../wire/types.ts'
+import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
 import { answerTooLarge, invalid } from './refusals.ts'
 
@@ -61,13 +61,16 @@ export class Exchange {
   }
 
   serve(id: number, keys: readonly Uint8Array[], machine: StateMachine): void {
-    const entries = readEntries(machine, keys)
-    const size = readResultSize(machine.revision, entries)
-    if (keys.length > 1 && size > this.#front.limits.maxRequestBytes) {
+    this.found(id, machine.revision, readEntries(machine, keys))
+  }
+
+  found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    const size = readResultSize(revision, entries)
+    if (entries.length > 1 && size > this.#front.limits.maxRequestBytes) {
       this.fail(id, answerTooLarge(size, this.#front.limits.maxRequestBytes))
       return
     }
-    this.#writer.read(id, machine.revision, entries)
+    this.#writer.read(id, revision, entries)
     this.#flushSoon()
   }
 
@@ -77,7 +80,7 @@ export class Exchange {
         this.#front.command(body.command, new ExchangeReply(this, id, NO_KEYS))
         return
       case 'read':
-        this.#front.read(body.keys, body.consistency, new ExchangeReply(this, id, body.keys))
+        this.#front.read(body, new ExchangeReply(this, id, body.keys))
         return
       case 'openSession':
         this.#front.sessionChange(
@@ -124,7 +127,7 @@ export function readEntries(machine: StateMachine, keys: readonly Uint8Array[]) 
 
 const NO_KEYS: readonly Uint8Array[] = Object.freeze([])
 
-class ExchangeReply implements WriteReply, ReadCall {
+class ExchangeReply implements WriteReply, ReadReply {
   readonly #exchange: Exchange
   readonly #id: number
   readonly #keys: readonly Uint8Array[]
@@ -141,6 +144,10 @@ class ExchangeReply implements WriteReply, ReadCall {
 
   serve(machine: StateMachine): void {
     this.#exchange.serve(this.#id, this.#keys, machine)
+  }
+
+  found(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    this.#exchange.found(this.#id, revision, entries)
   }
 
   fail(detail: ErrorDetail): void {

@@ -2,9 +2,11 @@ import { EntryKind } from '../raft/types.ts'
 import { decodeCommand } from '../wire/command.ts'
 import { WireError } from '../wire/protobuf.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
-import type { Consistency } from '../wire/read-request.ts'
+import type { ReadRequest } from '../wire/read-request.ts'
 import type { CommandResult, Operation } from '../wire/types.ts'
-import type { ReadCall, WriteCall } from './calls.ts'
+import type { StateMachine } from '../kv/types.ts'
+import type { ReadCall, ReadReply, WriteCall } from './calls.ts'
+import type { PastReads } from './past-reads.ts'
 import { invalid } from './refusals.ts'
 import { commandProblem, readProblem } from './validation.ts'
 import type { RequestLimits } from './validation.ts'
@@ -15,6 +17,9 @@ export interface Replication {
   read(call: ReadCall): void
   readApplied(call: ReadCall): void
 }
+
+/** Where reads of older revisions go on. */
+export type PastQueue = Pick<PastReads, 'begin'>
 
 /** Where the answer to a write goes. One object for each request, and no closures: there are many of them. */
 export interface WriteReply {
@@ -28,10 +33,12 @@ const TAKING_SPACE: ReadonlySet<Operation['type']> = new Set(['put', 'putMany', 
 /** What every way in to the key-value service has in common: it checks requests before they cost anything. */
 export class KvFront {
   readonly #replication: Replication
+  readonly #pastReads: PastQueue
   readonly limits: RequestLimits
 
-  constructor(replication: Replication, limits: RequestLimits) {
+  constructor(replication: Replication, limits: RequestLimits, pastReads: PastQueue) {
     this.#replication = replication
+    this.#pastReads = pastReads
     this.limits = limits
   }
 
@@ -59,13 +66,38 @@ export class KvFront {
 
   /**
    * A read. A stale one is served from what this node has applied; until there are leases, one that asks for
-   * the leader's lease gets the stronger, linearizable answer.
+   * the leader's lease gets the stronger, linearizable answer. One at an older revision is confirmed like any other.
    */
-  read(keys: readonly Uint8Array[], consistency: Consistency, call: ReadCall): void {
+  read({ keys, consistency, revision }: ReadRequest, reply: ReadReply): void {
     const problem = readProblem(keys, this.limits)
-    if (problem !== undefined) call.fail(invalid(problem))
+    const call = revision === 0 ? reply : new PastCall(this.#pastReads, keys, revision, reply)
+    if (problem !== undefined) reply.fail(invalid(problem))
     else if (consistency === 'stale') this.#replication.readApplied(call)
     else this.#replication.read(call)
+  }
+}
+
+/** A read at an older revision. */
+class PastCall implements ReadCall {
+  readonly #pastReads: PastQueue
+  readonly #keys: readonly Uint8Array[]
+  readonly #revision: number
+  readonly #reply: ReadReply
+
+  constructor(pastReads: PastQueue, keys: readonly Uint8Array[], revision: number, reply: ReadReply) {
+    this.#pastReads = pastReads
+    this.#keys = keys
+    this.#revision = revision
+    this.#reply = reply
+  }
+
+  serve(machine: StateMachine): void {
+    const read = machine.readAt(this.#keys, this.#revision)
+    this.#pastReads.begin(read, this.#keys, this.#revision, this.#reply)
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#reply.fail(detail)
   }
 }
 

@@ -3,15 +3,16 @@ import type { StateMachine } from '../kv/types.ts'
 import { encodeCommand, encodeSessionChange } from '../wire/command.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { WireError } from '../wire/protobuf.ts'
+import { futureRevision } from '../wire/read-request.ts'
 import { readResultSize } from '../wire/result.ts'
 import { kvMethods } from '../wire/services.ts'
-import type { CommandResult } from '../wire/types.ts'
+import type { CommandResult, KeyEntry } from '../wire/types.ts'
 import * as unary from '../wire/unary.ts'
 import { readEntries } from './exchange.ts'
 import { isForwarded } from './forwarder.ts'
 import type { Forwarder } from './forwarder.ts'
 import { grpcError } from './grpc-errors.ts'
-import type { ReadCall } from './calls.ts'
+import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
 import { answerTooLarge, invalid } from './refusals.ts'
 
@@ -23,12 +24,12 @@ type Method = (front: KvFront, request: Bytes, call: UnaryCall) => void
 
 const METHODS: Readonly<Record<UnaryMethodName, Method>> = Object.freeze({
   Get(front, request, call) {
-    const { key, consistency } = unary.getRequest.decode(request)
-    front.read([key], consistency, new GetReply(call, key))
+    const { key, consistency, revision } = unary.getRequest.decode(request)
+    front.read({ keys: [key], consistency, revision }, new GetReply(call, key))
   },
   GetMany(front, request, call) {
-    const { keys, consistency } = unary.getManyRequest.decode(request)
-    front.read(keys, consistency, new GetManyReply(call, keys, front.limits.maxRequestBytes))
+    const read = unary.getManyRequest.decode(request)
+    front.read(read, new GetManyReply(call, read.keys, front.limits.maxRequestBytes))
   },
   Put(front, request, call) {
     const command = encodeCommand(unary.putRequest.decode(request))
@@ -45,6 +46,10 @@ const METHODS: Readonly<Record<UnaryMethodName, Method>> = Object.freeze({
   CompareAndSwap(front, request, call) {
     const command = encodeCommand(unary.compareAndSwapRequest.decode(request))
     front.command(command, new UnaryWrite(call, unary.compareAndSwapResponse.encode))
+  },
+  Compact(front, request, call) {
+    const command = unary.compactRequest.decode(request)
+    front.command(encodeCommand(command), new CompactReply(call, command.operation.revision))
   },
   OpenSession(front, request, call) {
     const change = encodeSessionChange({ type: 'open', ...unary.openSessionRequest.decode(request) })
@@ -138,7 +143,27 @@ class UnaryWrite implements WriteReply {
   }
 }
 
-class GetReply implements ReadCall {
+/** A compaction that did not succeed was asked for with a revision of the future. */
+class CompactReply implements WriteReply {
+  readonly #call: UnaryCall
+  readonly #revision: number
+
+  constructor(call: UnaryCall, revision: number) {
+    this.#call = call
+    this.#revision = revision
+  }
+
+  result({ revision, succeeded }: CommandResult): void {
+    if (succeeded) this.#call.answer(unary.compactResponse.encode({ revision }))
+    else this.#call.fail(invalid(futureRevision(this.#revision, revision)))
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.#call.fail(detail)
+  }
+}
+
+class GetReply implements ReadReply {
   readonly #call: UnaryCall
   readonly #key: Bytes
 
@@ -148,8 +173,11 @@ class GetReply implements ReadCall {
   }
 
   serve(machine: StateMachine): void {
-    const [entry] = readEntries(machine, [this.#key])
-    this.#call.answer(unary.getResponse.encode({ revision: machine.revision, entry }))
+    this.found(machine.revision, readEntries(machine, [this.#key]))
+  }
+
+  found(revision: number, [entry]: readonly (KeyEntry | undefined)[]): void {
+    this.#call.answer(unary.getResponse.encode({ revision, entry }))
   }
 
   fail(detail: ErrorDetail): void {
@@ -157,7 +185,7 @@ class GetReply implements ReadCall {
   }
 }
 
-class GetManyReply implements ReadCall {
+class GetManyReply implements ReadReply {
   readonly #call: UnaryCall
   readonly #keys: readonly Bytes[]
   readonly #maxBytes: number
@@ -169,10 +197,13 @@ class GetManyReply implements ReadCall {
   }
 
   serve(machine: StateMachine): void {
-    const entries = readEntries(machine, this.#keys)
-    const size = readResultSize(machine.revision, entries)
+    this.found(machine.revision, readEntries(machine, this.#keys))
+  }
+
+  found(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    const size = readResultSize(revision, entries)
     if (size > this.#maxBytes) this.#call.fail(answerTooLarge(size, this.#maxBytes))
-    else this.#call.answer(unary.getManyResponse.encode({ revision: machine.revision, entries }))
+    else this.#call.answer(unary.getManyResponse.encode({ revision, entries }))
   }
 
   fail(detail: ErrorDetail): void {

@@ -1,5 +1,6 @@
 import type { LeaderHint } from '../errors.ts'
 import type { NodeId, RoleStatus } from '../raft/types.ts'
+import type { PastRefusal } from '../kv/types.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 
 /** Where clients reach a node; empty where it has not said so yet. */
@@ -34,6 +35,11 @@ export function leadershipLost(reason: string): ErrorDetail {
   }
 }
 
+/** This node is about to end; others may serve. */
+export function stopping(): ErrorDetail {
+  return { code: 'UNAVAILABLE', message: 'this node is stopping', notExecuted: true, leader: undefined }
+}
+
 /** A limit on waiting work is reached. */
 export function tooBusy(): ErrorDetail {
   return {
@@ -60,6 +66,12 @@ export function lowSpace(nodes: readonly (readonly [NodeId, number])[], minFreeB
 
 function mebibytes(bytes: number): string {
   return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
+}
+
+/** The revision that is asked for cannot be read. */
+export function pastRefused({ refused, message, oldestRevision }: PastRefusal): ErrorDetail {
+  const detail: ErrorDetail = { code: refused, message, notExecuted: true, leader: undefined }
+  return refused === 'COMPACTED' ? { ...detail, oldestRevision } : detail
 }
 
 /** The request is wrong, and says so in words. */

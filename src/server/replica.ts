@@ -17,10 +17,13 @@ import type { PeerIdentity, Transport } from '../transport/transport.ts'
 import { sealEntries } from '../wire/entry.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { NodeConfig } from './config.ts'
+import { CompactionSchedule } from './compaction-schedule.ts'
 import { Driver } from './driver.ts'
 import { KvFront } from './kv-front.ts'
+import { PastReads } from './past-reads.ts'
 import { Peers } from './peers.ts'
 import type { PeerView } from './peers.ts'
+import { stopping } from './refusals.ts'
 import { SpaceGuard } from './space-guard.ts'
 import { stopErrorOf } from './stop-error.ts'
 
@@ -98,6 +101,8 @@ export interface ReplicaParts {
 /** What a replica knows of itself and of its peers. */
 export interface ReplicaView extends NodeView {
   readonly revision: number
+  /** The oldest revision that can be read. */
+  readonly compactedRevision: number
   readonly sessions: number
   readonly clusterTimeMs: number
   readonly stateHash: string
@@ -114,6 +119,7 @@ export class Replica {
   readonly #raft: RaftNode
   readonly #driver: Driver
   readonly #machine: StateMachine
+  readonly #pastReads: PastReads
   readonly #checkpointer: Checkpointer
   readonly #directory: DataDirectory
   readonly #peers: Peers
@@ -177,12 +183,14 @@ export class Replica {
         transport,
         clock,
         leaderLookup: this.#clientAddressOf,
+        compaction: new CompactionSchedule(machine, clock, config),
         spaceGuard: this.#spaceGuard,
       },
       { ...config, tickMs },
       { changed: (status) => this.#changed(status), failed: (error) => this.#failed(error) },
     )
-    this.front = new KvFront(this.#driver, config)
+    this.#pastReads = new PastReads(clock, (error) => this.#driver.fail(error))
+    this.front = new KvFront(this.#driver, config, this.#pastReads)
   }
 
   /** Begins to take part. */
@@ -219,6 +227,7 @@ export class Replica {
     return {
       ...this.#raft.view(),
       revision: this.#machine.revision,
+      compactedRevision: this.#machine.compactedRevision,
       sessions: this.#machine.sessionCount,
       clusterTimeMs: this.#machine.clusterTimeMs,
       stateHash: this.#machine.stateHash(),
@@ -265,6 +274,7 @@ export class Replica {
   async #close(): Promise<void> {
     this.#spaceGuard.stop()
     const written = this.#driver.stop()
+    this.#pastReads.stop(stopping())
     await this.#parts.transport.close()
     await written
     try {

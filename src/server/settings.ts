@@ -185,6 +185,11 @@ function notEmpty(given: string): string {
   return given
 }
 
+function onOff(given: string): boolean {
+  if (given !== 'on' && given !== 'off') throw new SettingProblem(`"${given}" is neither on nor off`)
+  return given === 'on'
+}
+
 const listenAddress = (given: string) => formatAddress(parseAddress(given, 0))
 const dialAddress = (given: string) => {
   const address = parseAddress(given)
@@ -321,6 +326,35 @@ export const SETTINGS = Object.freeze({
     256 * MIB,
     [0, 64 * GIB],
     'Below this much free space on the disk of `--data` writes are refused; reads and deletes go on. 0: never.',
+  ),
+  autoCompaction: Object.freeze<Setting<boolean>>({
+    flag: 'auto-compaction',
+    placeholder: 'on|off',
+    description: 'Whether the leader gives up old history by itself, as the next three settings say.',
+    defaultText: '`on`',
+    defaultValue: true,
+    parse: onOff,
+  }),
+  historyRevisions: Object.freeze<Setting<number>>({
+    flag: 'history-revisions',
+    placeholder: 'count',
+    description:
+      'How many of the newest revisions can be read, at least, while `--max-history-bytes` allows.',
+    defaultText: '10000',
+    defaultValue: 10_000,
+    parse: (given: string) => parseCount(given, '', 1, 1_000_000_000_000),
+  }),
+  historyMs: milliseconds(
+    'history-ms',
+    5 * 60_000,
+    365 * 24 * 3_600_000,
+    'How long a revision can be read, at least, in milliseconds of cluster time, while `--max-history-bytes` allows.',
+  ),
+  maxHistoryBytes: bytes(
+    'max-history-bytes',
+    512 * MIB,
+    [MIB, 1024 * GIB],
+    'How much history is kept, about, whatever the two settings before say.',
   ),
   logLevel: Object.freeze<Setting<LogLevel>>({
     flag: 'log-level',

@@ -41,6 +41,8 @@ function operationProblem(operation: Operation, limits: RequestLimits): string |
       return keyProblem(operation.key, limits) ?? valueProblem(operation.newValue, limits)
     case 'putMany':
       return putsProblem(operation.puts, limits)
+    case 'compact':
+      return operation.revision === 0 ? 'no revision is given: the first one is 1' : undefined
   }
 }
 

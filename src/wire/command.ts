@@ -66,6 +66,9 @@ export function decodeCommand(bytes: Uint8Array): Command {
       case 0x3a:
         operation = readPutMany(reader.nested())
         break
+      case 0x42:
+        operation = { type: 'compact', revision: readOnlyNumber(reader.nested()) }
+        break
       default:
         reader.skip(tag)
     }
@@ -88,6 +91,8 @@ function operationSize(operation: Operation): number {
     }
     case 'putMany':
       return operation.puts.reduce((sum, put) => sum + bytesFieldSize(putSize(put)), 0)
+    case 'compact':
+      return 0
   }
 }
 
@@ -118,6 +123,10 @@ function writeOperation(writer: Writer, operation: Operation): void {
       writer.end(begun)
       return
     }
+    case 'compact':
+      writer.head(8, optionalUintSize(operation.revision))
+      writer.optionalUint(1, operation.revision)
+      return
   }
 }
 

@@ -24,6 +24,8 @@ export interface ErrorDetail {
   readonly leader: LeaderHint | undefined
   /** Of RESOURCE_EXHAUSTED: somebody has to act before it gets better, so that trying again soon is of no use. */
   readonly lasting?: boolean
+  /** Of COMPACTED: the oldest revision that can still be read. */
+  readonly oldestRevision?: number
 }
 
 /** The wire's numbers: enum ErrorCode of kv.proto, from 1. */
@@ -59,6 +61,7 @@ export function writeErrorDetail(writer: Writer, detail: ErrorDetail): void {
   writer.optionalBool(3, detail.notExecuted)
   if (detail.leader !== undefined) writeLeaderHint(writer, 4, detail.leader)
   writer.optionalBool(5, detail.lasting ?? false)
+  writer.optionalUint(6, detail.oldestRevision ?? 0)
 }
 
 /**
@@ -71,6 +74,7 @@ export function readErrorDetail(reader: Reader): ErrorDetail {
   let notExecuted = false
   let leader: LeaderHint | undefined
   let lasting: { lasting: true } | undefined
+  let oldest: { oldestRevision: number } | undefined
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x08:
@@ -88,12 +92,15 @@ export function readErrorDetail(reader: Reader): ErrorDetail {
       case 0x28:
         if (reader.bool()) lasting = { lasting: true }
         break
+      case 0x30:
+        oldest = { oldestRevision: reader.uint() }
+        break
       default:
         reader.skip(tag)
     }
   }
   const known = CODES[code - 1]
-  if (known !== undefined) return { code: known, message, notExecuted, leader, ...lasting }
+  if (known !== undefined) return { code: known, message, notExecuted, leader, ...lasting, ...oldest }
   const words = `the server answered with error code ${code}, which this version does not know`
   return {
     code: 'UNAVAILABLE',
@@ -149,7 +156,7 @@ export function toError(detail: ErrorDetail, { write }: { write: boolean }): Bal
     case 'SESSION_EXPIRED':
       return new SessionExpiredError(message, options)
     case 'COMPACTED':
-      return new CompactedError(message, options)
+      return new CompactedError(message, { ...options, oldestRevision: detail.oldestRevision })
     case 'DAMAGED':
       return new DamagedError(message, options)
     case 'ABORTED':
@@ -173,6 +180,8 @@ export function toErrorDetail(error: unknown, options: { notExecuted?: boolean }
       message: error.message,
       notExecuted: notExecuted || !error.outcomeUnknown,
       leader: error instanceof NotLeaderError ? error.leader : undefined,
+      ...(error instanceof CompactedError &&
+        error.oldestRevision !== undefined && { oldestRevision: error.oldestRevision }),
     }
   }
   if (error instanceof WireError && notExecuted) {

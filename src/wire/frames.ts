@@ -183,8 +183,8 @@ function readRequestBody(field: number, body: Reader | undefined): ClientRequest
     case 2:
       return { type: 'command', command: body.rest() }
     case 3: {
-      const { keys, consistency } = readReadRequest(body)
-      return { type: 'read', keys, consistency }
+      const { keys, consistency, revision } = readReadRequest(body)
+      return { type: 'read', keys, consistency, revision }
     }
     case 4:
       return { type: 'openSession', ttlMs: readOnlyNumber(body) }

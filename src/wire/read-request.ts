@@ -8,6 +8,13 @@ export type Consistency = 'linearizable' | 'stale' | 'lease'
 export interface ReadRequest {
   readonly keys: readonly Uint8Array[]
   readonly consistency: Consistency
+  /** As the keys were at that revision of the store. 0: as they are. */
+  readonly revision: number
+}
+
+/** The words for a revision that is not there yet. */
+export function futureRevision(asked: number, revision: number): string {
+  return `revision ${asked} is in the future: the store is at revision ${revision}`
 }
 
 /** The wire's numbers: enum Consistency of kv.proto. */
@@ -15,7 +22,7 @@ const CONSISTENCIES: readonly Consistency[] = Object.freeze(['linearizable', 'st
 
 /** About how many bytes a read takes, and not less. */
 export function readRequestSize(keys: readonly Uint8Array[]): number {
-  let size = 2
+  let size = 16
   for (const key of keys) size += bytesFieldSize(key.length)
   return size
 }
@@ -24,6 +31,7 @@ export function readRequestSize(keys: readonly Uint8Array[]): number {
 export function writeReadRequest(writer: Writer, request: ReadRequest): void {
   for (const key of request.keys) writer.bytes(1, key)
   writer.optionalUint(2, CONSISTENCIES.indexOf(request.consistency))
+  writer.optionalUint(3, request.revision)
 }
 
 /**
@@ -33,6 +41,7 @@ export function writeReadRequest(writer: Writer, request: ReadRequest): void {
 export function readReadRequest(reader: Reader): ReadRequest {
   const keys: Uint8Array[] = []
   let consistency: Consistency = 'linearizable'
+  let revision = 0
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x0a:
@@ -43,7 +52,7 @@ export function readReadRequest(reader: Reader): ReadRequest {
         consistency = readConsistency(reader)
         break
       case 0x18:
-        refuseNumber(reader, 'a past revision')
+        revision = reader.uint()
         break
       case 0x22:
         refuseBytes(reader, 'a read context')
@@ -52,7 +61,7 @@ export function readReadRequest(reader: Reader): ReadRequest {
         reader.skip(tag)
     }
   }
-  return { keys, consistency }
+  return { keys, consistency, revision }
 }
 
 function readConsistency(reader: Reader): Consistency {

@@ -31,6 +31,7 @@ export const kvMethods = Object.freeze({
   PutMany: bytesMethod('/balsa.v1.Kv/PutMany', false),
   Delete: bytesMethod('/balsa.v1.Kv/Delete', false),
   CompareAndSwap: bytesMethod('/balsa.v1.Kv/CompareAndSwap', false),
+  Compact: bytesMethod('/balsa.v1.Kv/Compact', false),
   OpenSession: bytesMethod('/balsa.v1.Kv/OpenSession', false),
   CloseSession: bytesMethod('/balsa.v1.Kv/CloseSession', false),
   Exchange: bytesMethod('/balsa.v1.Kv/Exchange', true),

@@ -32,6 +32,8 @@ export type Operation =
       readonly newValue: Uint8Array
     }
   | { readonly type: 'putMany'; readonly puts: readonly { key: Uint8Array; value: Uint8Array }[] }
+  /** History before this revision is given up. */
+  | { readonly type: 'compact'; readonly revision: number }
 
 /** A write as it stands in the log. */
 export interface Command {
@@ -51,7 +53,7 @@ export type SessionChange =
 export interface CommandResult {
   /** The store's revision after it. */
   readonly revision: number
-  /** put: always; delete: a key was deleted; cas: the condition held. */
+  /** put: always; delete: a key was deleted; cas: the condition held; compact: the revision is not in the future. */
   readonly succeeded: boolean
   /** Of a cas that did not succeed, where the key exists. */
   readonly current: KeyEntry | undefined

@@ -1,7 +1,7 @@
 import { readExpectation, readOnlyNumber, writeExpectation } from './command.ts'
 import { assertRoom, NO_BYTES, optionalUintSize, Reader, WireError, Writer } from './protobuf.ts'
 import { readReadRequest, readRequestSize, refuseNumber, writeReadRequest } from './read-request.ts'
-import type { Consistency, ReadRequest } from './read-request.ts'
+import type { ReadRequest } from './read-request.ts'
 import {
   keyEntrySize,
   readCommandResult,
@@ -65,13 +65,19 @@ const OVERHEAD = 64
 
 // ---- reads ----
 
-export const getRequest: Codec<{ readonly key: Uint8Array; readonly consistency: Consistency }> = codec(
+/** A read of one key. */
+export interface GetRequest extends Omit<ReadRequest, 'keys'> {
+  readonly key: Uint8Array
+}
+
+export const getRequest: Codec<GetRequest> = codec(
   ({ key }) => OVERHEAD + key.length,
-  (writer, { key, consistency }) => writeReadRequest(writer, { keys: [key], consistency }),
+  (writer, { key, consistency, revision }) =>
+    writeReadRequest(writer, { keys: [key], consistency, revision }),
   (reader) => {
     // GetRequest is a ReadRequest whose key is not repeated: the last one counts.
-    const { keys, consistency } = readReadRequest(reader)
-    return { key: keys.at(-1) ?? NO_BYTES, consistency }
+    const { keys, consistency, revision } = readReadRequest(reader)
+    return { key: keys.at(-1) ?? NO_BYTES, consistency, revision }
   },
 )
 
@@ -261,6 +267,7 @@ function numberCodec<Name extends string>(name: Name): Codec<Readonly<Record<Nam
 
 export const putResponse = numberCodec('revision')
 export const putManyResponse = numberCodec('revision')
+export const compactResponse = numberCodec('revision')
 
 export const deleteResponse: Codec<{ readonly revision: number; readonly deleted: boolean }> = codec(
   () => 16,
@@ -277,6 +284,24 @@ export const deleteResponse: Codec<{ readonly revision: number; readonly deleted
       else reader.skip(tag)
     }
     return { revision, deleted }
+  },
+)
+
+export const compactRequest: Codec<CommandOf<'compact'>> = codec(
+  () => OVERHEAD,
+  (writer, command) => {
+    writer.optionalUint(1, command.operation.revision)
+    writeHeader(writer, 2, command)
+  },
+  (reader) => {
+    let revision = 0
+    let header: Header = NO_SESSION
+    for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
+      if (tag === 0x08) revision = reader.uint()
+      else if (tag === 0x12) header = readHeader(reader.nested())
+      else reader.skip(tag)
+    }
+    return commandOf(header, { type: 'compact', revision })
   },
 )
 

@@ -51,6 +51,10 @@ describe('the configuration of a node', () => {
         logTailBytes: 16 * MIB,
         cacheBytes: 128 * MIB,
         minFreeBytes: 256 * MIB,
+        autoCompaction: true,
+        historyRevisions: 10_000,
+        historyMs: 300_000,
+        maxHistoryBytes: 512 * MIB,
         logLevel: 'info',
       },
     )
@@ -160,6 +164,7 @@ describe('the configuration of a node', () => {
       { flags: { heartbeatMs: '400' } },
       /--election-ms 1000 is less than three heartbeats of 400 ms.*at least --election-ms 1200/,
     ],
+    ['neither on nor off', { flags: { autoCompaction: 'yes' } }, /--auto-compaction: "yes".*on nor off/],
     ['a size in unknown units', { flags: { cacheBytes: '1MB' } }, /--cache-bytes: "1MB".*1MiB/],
     [
       'a request below key and value',

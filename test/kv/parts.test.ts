@@ -71,9 +71,14 @@ describe('records', () => {
       clusterTimeMs: 2 ** 41,
       presentHash: 2n ** 64n - 1n,
       sessionsHash: 1n,
+      historyBytes: 2 ** 45,
+      marks: [
+        { clusterTimeMs: 0, revision: 0, historyBytes: 0 },
+        { clusterTimeMs: 2 ** 40, revision: 2 ** 38, historyBytes: 2 ** 44 },
+      ],
     }
     const { format, ...read } = decodeMeta(encodeMeta(meta)) as typeof meta & { format: number }
-    assert.equal(format, 1)
+    assert.equal(format, 2)
     assert.deepEqual(read, meta)
   })
 })

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { KV_LIMITS, KV_TUNING, type KvLimits, type KvTuning } from '../../src/kv/limits.ts'
 import { KvStateMachine } from '../../src/kv/state-machine.ts'
-import type { ApplyResult, CommandResult, Operation, StateChange, StateReader } from '../../src/kv/types.ts'
+import type {
+  ApplyResult,
+  CommandResult,
+  KeyRecord,
+  Operation,
+  PastRefusal,
+  StateChange,
+  StateReader,
+} from '../../src/kv/types.ts'
 import { EntryKind, type LogEntry } from '../../src/raft/types.ts'
 import { encodeCommand, encodeSessionChange, encodeTimeStamp } from '../../src/wire/command.ts'
 
@@ -133,6 +141,19 @@ export function restore(
   tuning: Partial<KvTuning> = {},
 ): Promise<KvStateMachine> {
   return KvStateMachine.restore(store, { ...KV_LIMITS, ...limits }, { ...KV_TUNING, ...tuning })
+}
+
+/** A read at a revision, to its end. */
+export function readAt(
+  machine: KvStateMachine,
+  keys: readonly string[],
+  revision: number,
+): readonly (KeyRecord | undefined)[] | PastRefusal {
+  const read = machine.readAt(keys.map(bytes), revision)
+  for (;;) {
+    const found = read.advance(20_000)
+    if (found !== undefined) return found
+  }
 }
 
 export function bytes(text: string): Buffer {

@@ -24,7 +24,7 @@ afterEach(() => {
 /** A node that takes writes as `write` says, and passes on to `peers` what it refuses with their name. */
 async function listen(write: (call: WriteCall) => void, peers: Map<string, string>): Promise<string> {
   const never = (): void => assert.fail('nobody reads here')
-  const front = new KvFront({ write, read: never, readApplied: never }, LIMITS)
+  const front = new KvFront({ write, read: never, readApplied: never }, LIMITS, { begin: never })
   const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 })
   const server = new Server()
   const refuse = (): void => assert.fail('no stream is opened here')

@@ -56,8 +56,11 @@ describe('the services of a node', () => {
     const ended = new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject))
     const requests: ClientRequest[] = [
       { id: 1, body: { type: 'openSession', ttlMs: 0 } },
-      { id: 2, body: { type: 'read', keys: [Buffer.from('large')], consistency: 'linearizable' } },
-      { id: 3, body: { type: 'read', keys: [Buffer.alloc(0)], consistency: 'linearizable' } },
+      {
+        id: 2,
+        body: { type: 'read', keys: [Buffer.from('large')], consistency: 'linearizable', revision: 0 },
+      },
+      { id: 3, body: { type: 'read', keys: [Buffer.alloc(0)], consistency: 'linearizable', revision: 0 } },
     ]
     stream.write(encodeClientFrame(requests))
     stream.end()
@@ -88,7 +91,9 @@ describe('the services of a node', () => {
       const key = Buffer.from('large')
       // Twice as much as may wait: each answer has a MiB.
       for (let id = 1; id <= 160; id++) {
-        stream.write(encodeClientFrame([{ id, body: { type: 'read', keys: [key], consistency: 'stale' } }]))
+        stream.write(
+          encodeClientFrame([{ id, body: { type: 'read', keys: [key], consistency: 'stale', revision: 0 } }]),
+        )
         await new Promise((resolve) => setImmediate(resolve))
       }
       // What has arrived is read now; a stream that was not dropped would go on to the last answer.

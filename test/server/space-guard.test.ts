@@ -166,7 +166,7 @@ describe('low on space', () => {
     const calls: WriteCall[] = []
     const replication = { write: (call: WriteCall) => void calls.push(call), read() {}, readApplied() {} }
     const limits = { maxKeyBytes: 100, maxValueBytes: 100, maxRequestBytes: 1000 }
-    const front = new KvFront(replication, limits)
+    const front = new KvFront(replication, limits, { begin() {} })
     const reply = { result() {}, fail() {} }
     const [key, value] = [Buffer.from('k'), Buffer.from('v')]
     const operations: Operation[] = [

@@ -21,6 +21,8 @@ const NOTHING: Output = {
   messagesAfterWrite: [],
   apply: [],
   fetches: [],
+  snapshots: [],
+  install: undefined,
   reads: [],
   refusedReads: [],
   proposed: undefined,
@@ -47,7 +49,7 @@ function entries(term: number, ...texts: string[]): readonly LogEntry[] {
 }
 
 function writing(written: readonly LogEntry[]): Output {
-  return { ...NOTHING, write: { id: 1, hardState: undefined, entries: written } }
+  return { ...NOTHING, write: { id: 1, hardState: undefined, reset: undefined, entries: written } }
 }
 
 /** What the log's database takes with that write. */
@@ -172,6 +174,7 @@ describe('the invariants notice', () => {
 })
 
 describe('the ledger notices', () => {
+  const START = { revision: 0, compacted: 0 }
   const put = (key: string, value: string): Asked => ({ type: 'put', key, value })
 
   function entryOf(index: number, sequence: number, key: string, value: string): LogEntry {
@@ -189,7 +192,7 @@ describe('the ledger notices', () => {
 
   it('an acknowledged write that is not there', () => {
     const { ledger: books, broken } = ledger()
-    books.answered(put('k', 'v'), { revision: 1 }, 0)
+    books.answered(put('k', 'v'), { revision: 1 }, START)
     assert.deepEqual(broken, ['acknowledged writes'])
   })
 
@@ -202,7 +205,7 @@ describe('the ledger notices', () => {
 
   it('a write that was refused, and is done', () => {
     const { ledger: books, broken } = ledger()
-    books.refused(put('k', 'v'))
+    books.refused(put('k', 'v'), 'UNAVAILABLE')
     books.applied(entryOf(1, 1, 'k', 'v'), done(1))
     assert.deepEqual(broken, ['no false failure'])
   })
@@ -210,17 +213,17 @@ describe('the ledger notices', () => {
   it('a read of the past', () => {
     const { ledger: books, broken } = ledger()
     books.applied(entryOf(1, 1, 'k', 'v'), done(1))
-    books.answered(put('k', 'v'), { revision: 1 }, 0)
+    books.answered(put('k', 'v'), { revision: 1 }, START)
     books.answered(
       { type: 'get', keys: ['k'], stale: true },
       { revision: 0, entries: [undefined] },
-      books.seen,
+      books.now,
     )
     assert.deepEqual(broken, [])
     books.answered(
       { type: 'get', keys: ['k'], stale: false },
       { revision: 0, entries: [undefined] },
-      books.seen,
+      books.now,
     )
     assert.deepEqual(broken, ['real-time order'])
   })
@@ -229,8 +232,56 @@ describe('the ledger notices', () => {
     const { ledger: books, broken } = ledger()
     books.applied(entryOf(1, 1, 'k', 'v'), done(1))
     const seen = { value: 'w', createRevision: 1, modRevision: 1, version: 1 }
-    books.answered({ type: 'get', keys: ['k'], stale: false }, { revision: 1, entries: [seen] }, 0)
+    books.answered({ type: 'get', keys: ['k'], stale: false }, { revision: 1, entries: [seen] }, START)
     assert.deepEqual(broken, ['acknowledged writes'])
+  })
+
+  describe('of an older revision', () => {
+    const entry = (value: string, modRevision: number) => ({
+      value,
+      createRevision: 1,
+      modRevision,
+      version: modRevision,
+    })
+    const at = (revision: number): Asked => ({ type: 'get', keys: ['k'], stale: false, revision })
+
+    function written() {
+      const books = ledger()
+      for (const [i, value] of ['a', 'b', 'c'].entries())
+        books.ledger.applied(entryOf(i + 1, i + 1, 'k', value), done(i + 1))
+      const operation = { type: 'compact', revision: 2 } as const
+      const data = encodeCommand({ session: 7, sequence: 4, firstUnacked: 1, operation })
+      books.ledger.applied({ ...entryOf(4, 4, 'k', 'd'), data }, done(3))
+      return books
+    }
+
+    it('nothing where it is right', () => {
+      const { ledger: books, broken } = written()
+      books.answered(at(2), { revision: 2, entries: [entry('b', 2)] }, books.now)
+      books.answered(at(1), { revision: 1, entries: [entry('a', 1)] }, START)
+      books.refused(at(1), 'COMPACTED')
+      assert.deepEqual(broken, [])
+    })
+
+    it('another value, another version, another revision', () => {
+      for (const answer of [
+        { revision: 2, entries: [entry('a', 2)] },
+        { revision: 2, entries: [{ ...entry('b', 2), version: 1 }] },
+        { revision: 3, entries: [entry('c', 3)] },
+      ]) {
+        const { ledger: books, broken } = written()
+        books.answered(at(2), answer, books.now)
+        assert.deepEqual(broken, ['history'], JSON.stringify(answer))
+      }
+    })
+
+    it('one that had been compacted, and one that is refused and had not been', () => {
+      const { ledger: books, broken } = written()
+      books.answered(at(1), { revision: 1, entries: [entry('a', 1)] }, books.now)
+      books.refused(at(2), 'COMPACTED')
+      books.refused(at(2), 'INVALID_ARGUMENT')
+      assert.deepEqual(broken, ['history', 'history', 'history'])
+    })
   })
 })
 

@@ -8,6 +8,16 @@ import type { Answer, Asked, Seen } from './workload/operation.ts'
 interface Version {
   readonly revision: number
   readonly value: string | undefined
+  readonly createRevision: number
+  readonly version: number
+}
+
+/** Where the ledger stands. Whatever is asked from now on must not be answered from before. */
+export interface LedgerPosition {
+  /** The newest revision that an answer showed. */
+  readonly revision: number
+  /** History before this revision was given up. */
+  readonly compacted: number
 }
 
 /**
@@ -29,6 +39,7 @@ export class Ledger {
   #lastIndex = 0
   /** The newest revision that an answer showed. Whatever is asked from now on must not show an older one. */
   #seen = 0
+  #compacted = 0
 
   constructor(broken: (rule: string, what: string) => void) {
     this.#broken = broken
@@ -39,9 +50,9 @@ export class Ledger {
     return this.#writes.length - 1
   }
 
-  /** The least revision that the answer to what is asked now has to show. */
-  get seen(): number {
-    return this.#seen
+  /** What the answer to what is asked now has to show. */
+  get now(): LedgerPosition {
+    return { revision: this.#seen, compacted: this.#compacted }
   }
 
   /** Some node applied an entry; the first time counts. */
@@ -49,8 +60,11 @@ export class Ledger {
     if (entry.index <= this.#lastIndex) return
     this.#lastIndex = entry.index
     if (!('refused' in result) && result.session !== 0) this.sessions.push(result.session)
-    if ('refused' in result || entry.kind !== EntryKind.Command || result.revision <= this.revision) return
+    if ('refused' in result || entry.kind !== EntryKind.Command) return
     const { session, sequence, operation } = decodeCommand(entry.data)
+    if (operation.type === 'compact' && operation.revision <= this.revision)
+      this.#compacted = Math.max(this.#compacted, operation.revision)
+    if (result.revision <= this.revision || operation.type === 'compact') return
     if (session !== 0) {
       const identity = `${session}/${sequence}`
       if (this.#executed.has(identity)) {
@@ -73,12 +87,18 @@ export class Ledger {
   }
 
   /**
-   * A client was answered. `seenBefore` is what `seen` was when it asked; a stale read may show less, but never
-   * what never was.
+   * A client was answered. `before` is what `now` was when it asked; a stale read may show less, but never what
+   * never was.
    */
-  answered(asked: Asked, answer: Answer, seenBefore: number): void {
+  answered(asked: Asked, answer: Answer, before: LedgerPosition): void {
     const { revision } = answer
+    const seenBefore = before.revision
     const what = (): string => `${JSON.stringify(asked)} → ${JSON.stringify(answer)}`
+    if (asked.type === 'get' && asked.revision !== undefined) {
+      const problem = this.#pastProblem(asked, answer, before)
+      if (problem !== undefined) this.#broken('history', `${what()}: ${problem}`)
+      return
+    }
     if (revision > this.revision) {
       this.#broken('acknowledged writes', `${what()}: nobody has applied that revision`)
       return
@@ -96,7 +116,11 @@ export class Ledger {
   }
 
   /** A client was told that what it asked for was certainly not done. */
-  refused(asked: Asked): void {
+  refused(asked: Asked, code: string): void {
+    if (code === 'COMPACTED' && !(asked.type === 'get' && (asked.revision ?? Infinity) < this.#compacted))
+      this.#broken('history', `${JSON.stringify(asked)} is refused: ${this.#compacted} can be read`)
+    if (code === 'INVALID_ARGUMENT' && !(asked.type === 'get' && asked.stale))
+      this.#broken('history', `${JSON.stringify(asked)} is in the future, which was seen before`)
     for (const [key, value] of effectsOf(asked)) {
       if (value === undefined) continue
       this.#refused.add(value)
@@ -107,7 +131,13 @@ export class Ledger {
   #put(key: Uint8Array, revision: number, value: Uint8Array | undefined): void {
     const name = Buffer.from(key).toString()
     const versions = this.#versions.get(name)
-    const version = { revision, value: value === undefined ? undefined : Buffer.from(value).toString() }
+    const last = versions?.at(-1)
+    const version = {
+      revision,
+      value: value === undefined ? undefined : Buffer.from(value).toString(),
+      createRevision: last?.value === undefined ? revision : last.createRevision,
+      version: last?.value === undefined ? 1 : last.version + 1,
+    }
     if (version.value !== undefined) {
       this.#stored.add(version.value)
       if (this.#refused.has(version.value)) {
@@ -145,12 +175,27 @@ export class Ledger {
     return this.#holds(asked, before) ? undefined : `the condition did not hold: it was ${before?.value}`
   }
 
+  /** A read of the past shows it, and none that had been given up. */
+  #pastProblem(
+    asked: Extract<Asked, { type: 'get' }>,
+    answer: Answer,
+    before: LedgerPosition,
+  ): string | undefined {
+    if (answer.revision !== asked.revision) return 'another revision was asked for'
+    if (!asked.stale && answer.revision < before.compacted) return `it was compacted to ${before.compacted}`
+    return this.#readProblem(asked, answer)
+  }
+
   /** What was read, or what a condition was found not to hold against, was there at that revision. */
   #readProblem(asked: Asked, { revision, entries, current }: Answer): string | undefined {
     const differs = (key: string, seen: Seen | undefined): string | undefined => {
       const version = this.#versionAt(key, revision)
       const same =
-        version?.value === seen?.value && (seen === undefined || seen.modRevision === version?.revision)
+        version?.value === seen?.value &&
+        (seen === undefined ||
+          (seen.modRevision === version?.revision &&
+            seen.createRevision === version.createRevision &&
+            seen.version === version.version))
       return same ? undefined : `at revision ${revision} ${key} is ${version?.value}`
     }
     switch (asked.type) {
@@ -188,6 +233,7 @@ function effectsOf(asked: Asked): [string, string | undefined][] {
       return [...asked.puts]
     case 'delete':
       return [[asked.key, undefined]]
+    case 'compact':
     case 'get':
       return []
   }

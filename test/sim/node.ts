@@ -275,6 +275,8 @@ function configOf({ plan, ids }: World, id: NodeId): NodeConfig {
     logTailBytes: plan.logTailBytes,
     cacheBytes: plan.cacheBytes,
     minFreeBytes: 256 * MiB,
+    autoCompaction: true,
+    ...plan.history,
     logLevel: 'silent',
   })
 }

@@ -1,5 +1,6 @@
 import { KV_LIMITS } from '../../src/kv/limits.ts'
 import type { KvLimits } from '../../src/kv/limits.ts'
+import type { RetentionPolicy } from '../../src/kv/retention.ts'
 import { Dice } from './engine/dice.ts'
 import type { Fault } from './faults/fault.ts'
 import { FAULTS } from './faults/index.ts'
@@ -27,6 +28,7 @@ export interface Plan {
   readonly logTailBytes: number
   readonly cacheBytes: number
   readonly limits: KvLimits
+  readonly history: RetentionPolicy
   readonly clients: number
   /** Operations under way at a time, of each client. */
   readonly workers: number
@@ -87,6 +89,7 @@ export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan 
     logTailBytes: dice.pick([1024, 8 * 1024, 1024 * 1024]),
     cacheBytes: dice.pick([0, 4096, 1024 * 1024]),
     limits: limitsOf(dice),
+    history: historyOf(seed),
     clients,
     workers,
     thinkMs: rate === undefined ? thinkMs : (1000 * clients * workers) / rate,
@@ -103,6 +106,15 @@ function limitsOf(dice: Dice): KvLimits {
     ...KV_LIMITS,
     ...(dice.chance(0.4) && shortTtl),
     ...(dice.chance(0.15) && { maxSessions: 2 + dice.below(2) }),
+  })
+}
+
+function historyOf(seed: number): RetentionPolicy {
+  const dice = Dice.of(seed, 'history')
+  return Object.freeze({
+    historyRevisions: dice.pick([5, 50, 10_000]),
+    historyMs: dice.pick([1, 3000, 300_000]),
+    maxHistoryBytes: dice.pick([8 * 1024, 1024 * 1024]),
   })
 }
 

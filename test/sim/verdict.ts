@@ -16,9 +16,13 @@ export function problemOf(history: readonly Recorded[]): string | undefined {
     : renderText(result)
 }
 
-/** Stale reads promise nothing of the kind, and what was refused did not happen. */
+/**
+ * Stale reads promise nothing of the kind, what was refused did not happen, and compactions and reads of older
+ * revisions are the ledger's business.
+ */
 function operationsOf({ process, asked, outcome, began, ended }: Recorded): Operation<KvInput, KvOutput>[] {
-  if (outcome.type === 'failed' || (asked.type === 'get' && asked.stale)) return []
+  if (outcome.type === 'failed' || asked.type === 'compact') return []
+  if (asked.type === 'get' && (asked.stale || asked.revision !== undefined)) return []
   const answer = outcome.type === 'ok' ? outcome.answer : undefined
   return partsOf(asked, answer).map(([key, input, output]) => ({
     process,
@@ -32,7 +36,7 @@ function operationsOf({ process, asked, outcome, began, ended }: Recorded): Oper
 
 type Part = [key: string, input: KvInput, output: KvOutput | undefined]
 
-function partsOf(asked: Asked, answer: Answer | undefined): Part[] {
+function partsOf(asked: Exclude<Asked, { type: 'compact' }>, answer: Answer | undefined): Part[] {
   const told = (output: KvOutput): KvOutput | undefined => answer && { ...output, revision: answer.revision }
   switch (asked.type) {
     case 'put':

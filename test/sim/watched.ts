@@ -1,4 +1,5 @@
-import type { ApplyResult, Checkpoint, StateMachine } from '../../src/kv/types.ts'
+import type { RetentionPolicy } from '../../src/kv/retention.ts'
+import type { ApplyResult, Checkpoint, PastRead, StateMachine } from '../../src/kv/types.ts'
 import type { KeyRecord } from '../../src/wire/types.ts'
 import { RaftNode } from '../../src/raft/node.ts'
 import type { NodeView } from '../../src/raft/node.ts'
@@ -56,6 +57,10 @@ export class WatchedMachine implements StateMachine {
     return this.#machine.revision
   }
 
+  get compactedRevision(): number {
+    return this.#machine.compactedRevision
+  }
+
   get clusterTimeMs(): number {
     return this.#machine.clusterTimeMs
   }
@@ -74,6 +79,14 @@ export class WatchedMachine implements StateMachine {
 
   get(key: Uint8Array): KeyRecord | undefined {
     return this.#machine.get(key)
+  }
+
+  readAt(keys: readonly Uint8Array[], revision: number): PastRead {
+    return this.#machine.readAt(keys, revision)
+  }
+
+  compactionTarget(policy: RetentionPolicy): number | undefined {
+    return this.#machine.compactionTarget(policy)
   }
 
   freeze(): Checkpoint | undefined {

@@ -80,6 +80,8 @@ function describeEntry(entry: LogEntry): string {
       return `${place} put ${text(operation.key)}=${text(operation.value)}${who}`
     case 'cas':
       return `${place} cas ${text(operation.key)}=${text(operation.newValue)}${who}`
+    case 'compact':
+      return `${place} compact to ${operation.revision}${who}`
     case 'delete':
       return `${place} delete ${text(operation.key)}${who}`
     case 'putMany':
@@ -98,8 +100,12 @@ export function describeAsked(asked: Asked): string {
       return `delete ${asked.key}`
     case 'cas':
       return `cas ${asked.key} ${JSON.stringify(asked.expected)} ${asked.value}`
-    case 'get':
-      return `get ${asked.keys.join(' ')}${asked.stale ? ' (stale)' : ''}`
+    case 'compact':
+      return `compact to ${asked.revision}`
+    case 'get': {
+      const at = asked.revision === undefined ? '' : ` at ${asked.revision}`
+      return `get ${asked.keys.join(' ')}${at}${asked.stale ? ' (stale)' : ''}`
+    }
   }
 }
 

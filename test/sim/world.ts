@@ -4,6 +4,7 @@ import { Events } from './engine/events.ts'
 import { Network } from './engine/network.ts'
 import { Invariants } from './invariants.ts'
 import { Ledger } from './ledger.ts'
+import type { LedgerPosition } from './ledger.ts'
 import { SimulatedNode } from './node.ts'
 import type { Plan } from './plan.ts'
 import { Trace } from './trace.ts'
@@ -90,12 +91,12 @@ export class World {
     this.breach = { rule, what, at: this.events.now }
   }
 
-  /** An operation has ended. `seen`: what the ledger had seen when it began. */
-  ended(recorded: Recorded, seen: number): void {
+  /** An operation has ended. `before`: where the ledger stood when it began. */
+  ended(recorded: Recorded, before: LedgerPosition): void {
     const { asked, outcome } = recorded
     this.history.push(recorded)
     this.trace.ended(recorded)
-    if (outcome.type === 'ok') this.ledger.answered(asked, outcome.answer, seen)
-    else if (outcome.type === 'failed') this.ledger.refused(asked)
+    if (outcome.type === 'ok') this.ledger.answered(asked, outcome.answer, before)
+    else if (outcome.type === 'failed') this.ledger.refused(asked, outcome.code)
   }
 }

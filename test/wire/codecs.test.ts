@@ -148,7 +148,12 @@ const request: fc.Arbitrary<OpenRequest> = fc.record({
   id: uint,
   body: fc.oneof(
     fc.record({ type: fc.constant('command' as const), command }),
-    fc.record({ type: fc.constant('read' as const), keys: fc.array(bytes, { maxLength: 5 }), consistency }),
+    fc.record({
+      type: fc.constant('read' as const),
+      keys: fc.array(bytes, { maxLength: 5 }),
+      consistency,
+      revision: uint,
+    }),
     fc.record({ type: fc.constant('openSession' as const), ttlMs: uint }),
     fc.record({ type: fc.constant('closeSession' as const), session: uint }),
   ),
@@ -169,7 +174,10 @@ function plainRequest({ id, body }: OpenRequest): object {
     case 'command':
       return { id, command: plainCommand(body.command) }
     case 'read':
-      return { id, read: { keys: body.keys, consistency: CONSISTENCY[body.consistency] } }
+      return {
+        id,
+        read: { keys: body.keys, consistency: CONSISTENCY[body.consistency], revision: body.revision },
+      }
     case 'openSession':
       return { id, openSession: { ttlMs: body.ttlMs } }
     case 'closeSession':

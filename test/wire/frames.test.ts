@@ -46,7 +46,7 @@ describe('client frames', () => {
     const frame = oracleOf('ClientFrame').serialize({
       requests: [
         { id: 1, read: { keys: [Buffer.from('a')] } },
-        { id: 2, read: { keys: [Buffer.from('a')], revision: 5 } },
+        { id: 2, read: { keys: [Buffer.from('a')], readContext: Buffer.from('x') } },
         { id: 3, read: { keys: [], consistency: 9 } },
         { id: 4 },
         { id: 5, openSession: {} },
@@ -60,7 +60,7 @@ describe('client frames', () => {
     assert.deepEqual(
       refused.map(({ id, error }) => [id, error.message]),
       [
-        [2, 'the request asks for a past revision, which this version does not know'],
+        [2, 'the request has a read context, which this version does not know'],
         [3, 'the request asks for the consistency 9, which this version does not know'],
         [4, 'the request is of a kind that this version does not know'],
       ],

@@ -9,6 +9,8 @@ import {
   closeSessionResponse,
   compareAndSwapRequest,
   compareAndSwapResponse,
+  compactRequest,
+  compactResponse,
   deleteRequest,
   deleteResponse,
   getManyRequest,
@@ -37,9 +39,9 @@ const CONSISTENCY: Record<Consistency, number> = { linearizable: 0, stale: 1, le
 describe('unary reads', () => {
   holdToContract({
     message: 'GetRequest',
-    arbitrary: fc.record({ key: bytes, consistency }),
+    arbitrary: fc.record({ key: bytes, consistency, revision: uint }),
     ...getRequest,
-    plain: ({ key, consistency }) => ({ key, consistency: CONSISTENCY[consistency] }),
+    plain: ({ consistency, ...rest }) => ({ ...rest, consistency: CONSISTENCY[consistency] }),
   })
   holdToContract({
     message: 'GetResponse',
@@ -49,9 +51,9 @@ describe('unary reads', () => {
   })
   holdToContract({
     message: 'GetManyRequest',
-    arbitrary: fc.record({ keys: fc.array(bytes, { maxLength: 5 }), consistency }),
+    arbitrary: fc.record({ keys: fc.array(bytes, { maxLength: 5 }), consistency, revision: uint }),
     ...getManyRequest,
-    plain: ({ keys, consistency }) => ({ keys, consistency: CONSISTENCY[consistency] }),
+    plain: ({ consistency, ...rest }) => ({ ...rest, consistency: CONSISTENCY[consistency] }),
   })
   holdToContract({
     message: 'GetManyResponse',
@@ -93,9 +95,16 @@ describe('unary writes', () => {
       return { key, newValue, ...plainExpectation(expected), ...header(command) }
     },
   })
+  holdToContract({
+    message: 'CompactRequest',
+    arbitrary: inSession(commandOf(operations.compact)),
+    ...compactRequest,
+    plain: (command) => ({ revision: command.operation.revision, ...header(command) }),
+  })
   const revision = { arbitrary: fc.record({ revision: uint }), plain: asIs }
   holdToContract({ message: 'PutResponse', ...revision, ...putResponse })
   holdToContract({ message: 'PutManyResponse', ...revision, ...putManyResponse })
+  holdToContract({ message: 'CompactResponse', ...revision, ...compactResponse })
   holdToContract({
     message: 'DeleteResponse',
     arbitrary: fc.record({ revision: uint, deleted: fc.boolean() }),
@@ -141,10 +150,9 @@ describe('unary sessions', () => {
 
 describe('what a request asks for and this version does not do', () => {
   const cases: [string, (bytes: Uint8Array) => unknown, object, RegExp][] = [
-    ['GetRequest', getRequest.decode, { revision: 3 }, /a past revision/],
     ['GetRequest', getRequest.decode, { readContext: Buffer.from('x') }, /a read context/],
     ['GetRequest', getRequest.decode, { consistency: 7 }, /consistency 7/],
-    ['GetManyRequest', getManyRequest.decode, { revision: 3 }, /a past revision/],
+    ['GetManyRequest', getManyRequest.decode, { readContext: Buffer.from('x') }, /a read context/],
     ['PutRequest', putRequest.decode, { lease: 3 }, /a lease/],
     ['PutRequest', putRequest.decode, { previous: true }, /the previous value/],
     ['PutManyRequest', putManyRequest.decode, { pairs: [{ lease: 3 }] }, /a lease/],

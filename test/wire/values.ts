@@ -23,6 +23,7 @@ export const operations = {
     type: fc.constant('putMany' as const),
     puts: fc.array(fc.record({ key: bytes, value: bytes }), { maxLength: 5 }),
   }),
+  compact: fc.record({ type: fc.constant('compact' as const), revision: uint }),
 }
 
 export function commandOf<O extends Operation>(
@@ -32,7 +33,7 @@ export function commandOf<O extends Operation>(
 }
 
 export const command: fc.Arbitrary<Command> = commandOf(
-  fc.oneof(operations.put, operations.delete, operations.cas, operations.putMany),
+  fc.oneof(operations.put, operations.delete, operations.cas, operations.putMany, operations.compact),
 )
 
 export function plainExpectation(expected: Expectation): object {
@@ -58,6 +59,8 @@ export function plainCommand({ operation, ...numbers }: Command): object {
     }
     case 'putMany':
       return { ...numbers, putMany: { puts: operation.puts } }
+    case 'compact':
+      return { ...numbers, compact: { revision: operation.revision } }
   }
 }
 

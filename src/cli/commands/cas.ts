@@ -1,11 +1,19 @@
 import type { Command } from 'commander'
-import { InvalidArgumentError, Option } from 'commander'
+import { Option } from 'commander'
 import type { CasCondition } from '../../client/arguments.ts'
 import type { Entry } from '../../client/entry.ts'
 import type { CliContext, Invocation } from '../context.ts'
 import { ExitCode, UsageError } from '../failure.ts'
 import { callOptions } from '../global-options.ts'
-import { addNotationOptions, decode, decodeValues, display, jsonEntry, notationOf } from '../values.ts'
+import {
+  addNotationOptions,
+  decode,
+  decodeValues,
+  display,
+  jsonEntry,
+  notationOf,
+  parseRevision,
+} from '../values.ts'
 import type { Notation } from '../values.ts'
 import { printMiss, printResult, withClient } from './key-value.ts'
 
@@ -48,14 +56,6 @@ export function addCas(program: Command, invocation: Invocation): void {
       return ExitCode.NotFound
     })
   })
-}
-
-function parseRevision(text: string): number {
-  const revision = /^\d+$/.test(text) ? Number(text) : Number.NaN
-  if (!Number.isSafeInteger(revision) || revision < 1) {
-    throw new InvalidArgumentError('Give the modRevision of an entry: a whole number from 1.')
-  }
-  return revision
 }
 
 async function read(

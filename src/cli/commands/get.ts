@@ -1,10 +1,10 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Entry } from '../../client/entry.ts'
 import type { Invocation } from '../context.ts'
 import { write } from '../context.ts'
 import { ExitCode } from '../failure.ts'
 import { callOptions } from '../global-options.ts'
-import { addNotationOptions, decode, encode, jsonEntry, notationOf } from '../values.ts'
+import { addNotationOptions, decode, encode, jsonEntry, notationOf, parseRevision } from '../values.ts'
 import type { Notation } from '../values.ts'
 import { withClient } from './key-value.ts'
 
@@ -12,6 +12,7 @@ interface GetOptions {
   readonly raw?: boolean
   readonly hex?: boolean
   readonly base64?: boolean
+  readonly revision?: number
 }
 
 /** `balsa get K [K …]`: prints the values, and exits with 1 where a key is missing. */
@@ -21,11 +22,17 @@ export function addGet(program: Command, invocation: Invocation): void {
     .description('print the values of keys, a line each; exits with 1 if one is missing')
     .argument('<keys...>', 'one key or several, read at one moment')
     .option('--raw', 'no newline after a value')
+    .addOption(
+      new Option('--revision <r>', 'as they were at this revision of the store').argParser(parseRevision),
+    )
   addNotationOptions(command).action(async (keys: string[], given: GetOptions) => {
     const notation = notationOf(given)
     const wanted = keys.map((key) => decode(key, notation))
     await withClient(command, invocation, async ({ client, options }) => {
-      const { revision, entries } = await client.read(wanted, callOptions(options))
+      const { revision, entries } = await client.read(wanted, {
+        ...callOptions(options),
+        revision: given.revision,
+      })
       const { stdout } = invocation.context
       if (options.json) {
         const shown = entries.map((entry) => jsonEntry(entry, notation))

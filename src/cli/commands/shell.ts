@@ -17,6 +17,7 @@ const HELP = `  put KEY VALUE [KEY VALUE ...]   set keys, all or none
   delete KEY                      delete a key
   cas KEY OLD NEW                 set a key if it has the value OLD
                                   (or: cas KEY --if-revision R NEW, cas KEY --absent NEW)
+  compact REVISION                give up history before a revision
   status                          show all nodes
   help                            this text; "get --help" and so on tell more
   exit                            leave (also ctrl-D)
@@ -95,6 +96,7 @@ function lineContext(context: CliContext, client: CliClient): CliContext {
     putMany: (pairs, options) => client.putMany(pairs, options),
     delete: (key, options) => client.delete(key, options),
     cas: (key, condition, newValue, options) => client.cas(key, condition, newValue, options),
+    compact: (revision, options) => client.compact(revision, options),
     status: (options) => client.status(options),
     close: () => Promise.resolve(),
   }

@@ -1,5 +1,6 @@
 import type { AddCommand } from '../run.ts'
 import { addCas } from './cas.ts'
+import { addCompact } from './compact.ts'
 import { addDelete } from './delete.ts'
 import { addGet } from './get.ts'
 import { addPut } from './put.ts'
@@ -11,5 +12,6 @@ export const STORE_COMMANDS: readonly AddCommand[] = Object.freeze([
   addGet,
   addDelete,
   addCas,
+  addCompact,
   addStatus,
 ])

@@ -80,6 +80,16 @@ export class StateBuilder implements SnapshotBuilder {
     return this.#complete
   }
 
+  /** How many keys it has taken, without tombstones. */
+  get keys(): number {
+    return this.#hasher.keys
+  }
+
+  /** How many sessions it has taken. */
+  get sessions(): number {
+    return this.#hasher.sessions
+  }
+
   async add(bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     const chunk = this.#checked(bytes)
@@ -115,8 +125,8 @@ export class StateBuilder implements SnapshotBuilder {
     if (this.#failure !== undefined) throw this.#failure
     if (!this.#complete)
       throw new SnapshotError(`A snapshot ends after ${this.#end.chunks} chunks, without its last`)
-    const { revision, clusterTimeMs, stateHash, encoded } = this.meta
-    const found = this.#hasher.hash(revision, clusterTimeMs)
+    const { stateHash, encoded } = this.meta
+    const found = this.#hasher.hash(this.meta)
     if (found !== stateHash) {
       this.#failure = new SnapshotError(
         `A snapshot's state has the hash ${found}, its sender says ${stateHash}`,

@@ -7,8 +7,8 @@ import type { SnapshotMeta } from './snapshot.ts'
  * is not what was written, or of a format that this version does not know.
  */
 export function decodeSnapshotMeta(encoded: Uint8Array): SnapshotMeta {
-  const { applied, revision, compactedRevision, clusterTimeMs, presentHash, sessionsHash } =
-    decodeMeta(encoded)
-  const stateHash = combinedHash(presentHash, sessionsHash, revision, clusterTimeMs)
+  const meta = decodeMeta(encoded)
+  const { applied, revision, compactedRevision, clusterTimeMs, presentHash, sessionsHash } = meta
+  const stateHash = combinedHash(presentHash, sessionsHash, meta)
   return { position: applied, revision, compactedRevision, clusterTimeMs, stateHash, encoded }
 }

@@ -74,6 +74,7 @@ export interface FakeOptions {
   readonly stdin?: string | Uint8Array | Readable
   readonly env?: Record<string, string | undefined>
   readonly self?: readonly [string, ...string[]]
+  readonly openBackup?: CliContext['openBackup']
   readonly startNode?: CliContext['startNode']
 }
 
@@ -116,6 +117,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
         putMany: answer('putMany'),
         delete: answer('delete'),
         cas: answer('cas'),
+        compact: answer('compact'),
         status: answer('status'),
         close() {
           world.open--
@@ -123,6 +125,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
         },
       })
     },
+    openBackup: options.openBackup ?? (() => Promise.reject(new Error('the test did not expect a backup'))),
     startNode: options.startNode ?? (() => Promise.reject(new Error('the test did not expect a node'))),
   }
   return world

@@ -145,6 +145,8 @@ export class Driven {
   readonly #raft: RaftNode
   readonly driver: Driver
   readonly machine: StateMachine
+  /** Where a leader's history is to be compacted to, as a test says it is. */
+  compactTo: number | undefined
   /** The driver's view of disk space, and what peers have reported. */
   readonly guard = new TestGuard()
 
@@ -194,6 +196,7 @@ export class Driven {
         },
         clock: this.clock,
         leaderLookup: (id) => `${id}:7001`,
+        compaction: { due: () => this.compactTo },
         spaceGuard: this.guard,
       },
       { ...SETTINGS, ...settings },

@@ -107,13 +107,13 @@ export class SimulatedClient {
       const asked = this.#choose(dice, `${name}-${number}`)
       const began = events.now
       const pausedBefore = this.#pausedMs
-      const seen = this.#world.ledger.seen
+      const before = this.#world.ledger.now
       this.#working++
       const outcome = await ask(this.#client, asked)
       this.#working--
       const ended = events.now
       const took = ended - began - (this.#pausedMs - pausedBefore)
-      this.#world.ended({ process: `${name}/${life}`, asked, outcome, began, ended }, seen)
+      this.#world.ended({ process: `${name}/${life}`, asked, outcome, began, ended }, before)
       if (took > plan.timeoutMs + DEADLINE_SLACK_MS) {
         this.#world.broken('operations end', `${name}: ${asked.type} took ${Math.round(took)} ms`)
       }
@@ -143,7 +143,11 @@ export class SimulatedClient {
     }
     if (roll < 44) return { type: 'delete', key }
     if (roll < 64) return { type: 'cas', key, expected: this.#condition(dice, key), value }
+    const { revision } = this.#world.ledger.now
+    if (roll >= 98 && revision > 0) return { type: 'compact', revision: earlier(dice, revision, 40) }
     const keys = dice.chance(0.8) ? [key] : [...new Set([key, this.#key(dice)])]
+    if (roll >= 84 && roll < 92 && revision > 0)
+      return { type: 'get', keys, stale: roll >= 90, revision: earlier(dice, revision, 60) }
     return { type: 'get', keys, stale: roll >= 92 }
   }
 
@@ -176,10 +180,18 @@ export class SimulatedClient {
       case 'putMany':
         for (const [key, value] of asked.puts) learn(key, value, revision)
         return
+      case 'compact':
+        return
       case 'get':
+        if (asked.revision !== undefined) return
         asked.keys.forEach((key, i) =>
           learn(key, answer.entries?.[i]?.value, answer.entries?.[i]?.modRevision),
         )
     }
   }
+}
+
+/** One of the last `count` revisions. */
+function earlier(dice: Dice, revision: number, count: number): number {
+  return Math.max(1, revision - dice.below(count))
 }

@@ -11,7 +11,14 @@ export type Asked =
   | { readonly type: 'putMany'; readonly puts: readonly [string, string][] }
   | { readonly type: 'delete'; readonly key: string }
   | { readonly type: 'cas'; readonly key: string; readonly expected: Condition; readonly value: string }
-  | { readonly type: 'get'; readonly keys: readonly string[]; readonly stale: boolean }
+  | { readonly type: 'compact'; readonly revision: number }
+  | {
+      readonly type: 'get'
+      readonly keys: readonly string[]
+      readonly stale: boolean
+      /** As the keys were then; absent: as they are. */
+      readonly revision?: number
+    }
 
 /** What it was told. */
 export interface Answer {
@@ -62,9 +69,12 @@ async function answerOf(client: BalsaClient, asked: Asked): Promise<Answer> {
       const { revision, succeeded, current } = await client.cas(asked.key, asked.expected, asked.value)
       return { revision, succeeded, current: seen(current) }
     }
+    case 'compact':
+      return client.compact(asked.revision)
     case 'get': {
       const consistency = asked.stale ? 'stale' : 'linearizable'
-      const { revision, entries } = await client.read(asked.keys, { consistency })
+      const past = asked.revision
+      const { revision, entries } = await client.read(asked.keys, { consistency, revision: past })
       return { revision, entries: entries.map(seen) }
     }
   }
