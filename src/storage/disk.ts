@@ -85,6 +85,8 @@ export interface DatabaseRange {
   readonly lte?: Uint8Array
   readonly reverse?: boolean
   readonly limit?: number
+  /** The values are not wanted, and may be missing: of long values only the keys are read. */
+  readonly keysOnly?: boolean
 }
 
 export interface DatabaseIterator {

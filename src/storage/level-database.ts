@@ -65,7 +65,7 @@ export class LevelDatabase implements Database {
   }
 
   iterator(range: DatabaseRange): DatabaseIterator {
-    return new LevelPages(this.#level.iterator({ ...range, highWaterMarkBytes: PAGE_BYTES }), this.#location)
+    return new LevelPages(this.#level.iterator(pageOptions(range)), this.#location)
   }
 
   snapshot(): DatabaseSnapshot {
@@ -97,13 +97,17 @@ class LevelSnapshot implements DatabaseSnapshot {
   }
 
   iterator(range: DatabaseRange): DatabaseIterator {
-    const options = { ...range, highWaterMarkBytes: PAGE_BYTES, snapshot: this.#snapshot }
+    const options = { ...pageOptions(range), snapshot: this.#snapshot }
     return new LevelPages(this.#level.iterator(options), this.#location)
   }
 
   async close(): Promise<void> {
     await this.#snapshot.close()
   }
+}
+
+function pageOptions({ keysOnly, ...range }: DatabaseRange): object {
+  return { ...range, values: keysOnly !== true, highWaterMarkBytes: PAGE_BYTES }
 }
 
 class LevelBatch implements DatabaseBatch {

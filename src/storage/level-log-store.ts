@@ -1,10 +1,12 @@
 import { BrokenInvariantError } from '../errors.ts'
-import type { HardState, LogEntry, LogIndex, LogPosition, Write } from '../raft/types.ts'
+import type { HardState, LogEntry, LogIndex, LogPosition, LogReset, Write } from '../raft/types.ts'
 import { EntryKind, LOG_START } from '../raft/types.ts'
 import { concatEntries, decodeEntries } from '../wire/entry.ts'
 import type { LogState } from '../wire/log-state.ts'
 import { damaged } from './disk-failure.ts'
 import type { Database, DatabaseBatch } from './disk.ts'
+import { CutPoints, keysBetween } from './log-cutting.ts'
+import type { CutPiece } from './log-cutting.ts'
 import { readEntries, rowsOf } from './log-reading.ts'
 import { indexKey, KEYS_END, readState, recordsOf, stateRecord } from './log-records.ts'
 import { scanLog } from './log-recovery.ts'
@@ -35,7 +37,14 @@ export class LevelLogStore implements LogStore {
   /** Where configuration entries stand, in order. */
   #configurations: LogIndex[] = []
   #appending = false
+  #underWay = Promise.resolve()
   #failure: Error | undefined
+  #cutPoints = new CutPoints()
+  /** Up to where the log is to be cut; undefined: it is. */
+  #cutTarget: LogPosition | undefined
+  /** What goes with the next append. */
+  #piece: CutPiece | undefined
+  #preparing = false
   /** Grows with each truncation, before and after: a read that saw none in between saw one log. */
   #truncations = 0
 
@@ -45,18 +54,22 @@ export class LevelLogStore implements LogStore {
     this.#path = options.path
   }
 
-  /** Makes an empty log whose state machine is in `stateDirectory`: at the first start, once, before it is opened. */
-  async create(stateDirectory: string): Promise<void> {
+  /**
+   * Makes an empty log whose state machine is in `stateDirectory`: at the first start, once, before it is opened.
+   *
+   * @param boundary what that state holds already
+   */
+  async create(stateDirectory: string, boundary: LogPosition = LOG_START): Promise<void> {
     const state: LogState = {
       batchNumber: 1,
-      currentTerm: 0,
+      currentTerm: boundary.term,
       votedFor: undefined,
-      firstIndex: 1,
-      lastIndex: 0,
-      lastChecksum: 0,
+      firstIndex: boundary.index + 1,
+      lastIndex: boundary.index,
+      lastChecksum: boundary.checksum,
       membershipIndex: 0,
       stateDirectory,
-      boundary: LOG_START,
+      boundary,
     }
     await this.#database
       .batch()
@@ -74,7 +87,11 @@ export class LevelLogStore implements LogStore {
     }
     const wrong = contradiction(state, this.#mark.newest)
     if (wrong !== undefined) throw damaged(`The log in ${this.#path} is not as new as its mark: ${wrong}`)
-    const { configurations, ...found } = await scanLog(this.#database, this.#path, state, options)
+    this.#cutPoints = new CutPoints(options.cutStepBytes)
+    const { configurations, ...found } = await scanLog(this.#database, this.#path, state, {
+      ...options,
+      recordRead: (last, bytes) => this.#cutPoints.added(last, bytes),
+    })
     this.#state = state
     this.#configurations = configurations
     const hardState: HardState = { currentTerm: state.currentTerm, votedFor: state.votedFor }
@@ -85,11 +102,17 @@ export class LevelLogStore implements LogStore {
     const state = this.#openState()
     if (this.#appending) throw new BrokenInvariantError('One append at a time')
     if (this.#failure !== undefined) throw this.#failure
-    const { hardState, entries } = mergeWrites(writes, state.boundary.index, state.lastIndex)
-    if (entries.length === 0 && hardState === undefined) return
+    const { hardState, reset, entries } = mergeWrites(writes, state.boundary.index, state.lastIndex)
+    const nothing = entries.length === 0 && hardState === undefined && reset === undefined
+    if (nothing && this.#piece === undefined) return
     this.#appending = true
+    const work =
+      reset === undefined
+        ? this.#write(state, hardState ?? state, entries)
+        : this.#reset(state, hardState ?? state, reset)
+    this.#underWay = work.catch(() => {})
     try {
-      await this.#write(state, hardState ?? state, entries)
+      await work
     } catch (error) {
       // What was being written may or may not be there: nothing may be built on it.
       this.#failure = error instanceof Error ? error : new Error(String(error))
@@ -105,16 +128,41 @@ export class LevelLogStore implements LogStore {
     maxBytes: number,
   ): Promise<{ previous: LogPosition; entries: LogEntry[] }> {
     const { boundary, lastIndex } = this.#openState()
+    if (from < 1) throw new BrokenInvariantError(`Entry ${from} is wanted, but the log begins after 0`)
     const truncations = this.#truncations
     const last = Math.min(upTo, lastIndex)
-    if (from <= last) {
+    if (from <= last && from > boundary.index) {
       try {
         return await readEntries(this.#database, this.#path, boundary, { from, upTo: last, maxBytes })
       } catch (error) {
-        if (truncations === this.#truncations && truncations % 2 === 0) throw error
+        if (truncations === this.#truncations && truncations % 2 === 0) {
+          // What stood before it may just have been cut.
+          if (boundary === this.#openState().boundary && (this.#piece === undefined || !this.#appending))
+            throw error
+          await this.#underWay
+          return this.read(from, upTo, maxBytes)
+        }
       }
     }
     return { previous: LOG_START, entries: [] }
+  }
+
+  get bytes(): number {
+    return this.#cutPoints.bytes
+  }
+
+  cutPoint(upTo: LogIndex, keepBytes: number): LogPosition | undefined {
+    return this.#cutPoints.find(upTo, keepBytes)
+  }
+
+  cut(upTo: LogPosition): void {
+    if (upTo.index <= (this.#cutTarget?.index ?? this.#openState().boundary.index)) return
+    this.#cutTarget = upTo
+    this.#prepareCut()
+  }
+
+  get cutReady(): boolean {
+    return this.#piece !== undefined
   }
 
   async close(): Promise<void> {
@@ -122,8 +170,34 @@ export class LevelLogStore implements LogStore {
     await this.#mark.close()
   }
 
+  /** Looks for the next piece that is to go, beside whatever else is done. */
+  #prepareCut(): void {
+    const { boundary } = this.#openState()
+    const next = this.#cutPoints.first
+    const target = this.#cutTarget
+    if (this.#preparing || this.#piece !== undefined || next === undefined || target === undefined) return
+    if (next.index > target.index) {
+      this.#cutTarget = undefined
+      return
+    }
+    this.#preparing = true
+    keysBetween(this.#database, boundary.index + 1, next.index).then(
+      (keys) => {
+        this.#preparing = false
+        // A reset may have come in between.
+        if (boundary === this.#openState().boundary) this.#piece = { keys, boundary: next }
+        else this.#prepareCut()
+      },
+      (error: unknown) => {
+        this.#failure = error instanceof Error ? error : new Error(String(error))
+      },
+    )
+  }
+
   async #write(state: LogState, hardState: HardState, entries: readonly LogEntry[]): Promise<void> {
     const [first] = entries
+    const piece = this.#piece
+    const boundary = piece?.boundary ?? state.boundary
     const truncates = first !== undefined && first.index <= state.lastIndex
     const batch = this.#database.batch()
     let before = state.lastChecksum
@@ -132,6 +206,7 @@ export class LevelLogStore implements LogStore {
       before = await this.#truncate(batch, first.index, state.boundary)
     }
     if (first !== undefined) assertChained(first, before)
+    for (const key of piece?.keys ?? []) batch.del(key)
     for (const [key, value] of recordsOf(entries)) batch.put(key, value)
     const configurations = this.#configurationsWith(entries)
     const last = entries[entries.length - 1]
@@ -140,17 +215,79 @@ export class LevelLogStore implements LogStore {
       batchNumber: state.batchNumber + 1,
       currentTerm: hardState.currentTerm,
       votedFor: hardState.votedFor,
+      firstIndex: boundary.index + 1,
       lastIndex: last?.index ?? state.lastIndex,
       lastChecksum: last?.checksum ?? state.lastChecksum,
       membershipIndex: configurations[configurations.length - 1] ?? 0,
+      boundary,
     }
+    await this.#commit(batch, state, next)
+    this.#configurations = configurations
+    if (truncates) {
+      this.#cutPoints.truncated(first.index)
+      this.#truncations++
+    }
+    if (last !== undefined) this.#cutPoints.added(last, sizeOf(entries))
+    if (piece !== undefined) {
+      this.#piece = undefined
+      this.#cutPoints.cut(boundary.index)
+      this.#prepareCut()
+    }
+  }
+
+  /** The batch becomes durable, then the mark says that it is. */
+  async #commit(batch: DatabaseBatch, state: LogState, next: LogState): Promise<void> {
     batch.put(...stateRecord(next))
     await batch.write({ sync: true })
     this.#mark.write(next)
     if (!sameHardState(state, next)) await this.#mark.sync()
     this.#state = next
-    this.#configurations = configurations
-    if (truncates) this.#truncations++
+  }
+
+  /** The log begins behind a snapshot, whose state is in force from then on: in one batch, or not at all. */
+  async #reset(state: LogState, hardState: HardState, reset: LogReset): Promise<void> {
+    const { boundary, keepSuffix, directory } = reset
+    if (boundary.index <= state.boundary.index) {
+      throw new BrokenInvariantError(
+        `The log begins behind ${state.boundary.index} and is to be reset to ${boundary.index}`,
+      )
+    }
+    this.#truncations++
+    const batch = this.#database.batch()
+    const gone = await keysBetween(this.#database, 0, keepSuffix ? boundary.index : Number.MAX_SAFE_INTEGER)
+    for (const key of gone) batch.del(key)
+    if (keepSuffix) await this.#keepRest(batch, boundary)
+    const kept = this.#configurations.filter((index) => index <= boundary.index || keepSuffix)
+    await this.#commit(batch, state, {
+      ...state,
+      batchNumber: state.batchNumber + 1,
+      currentTerm: hardState.currentTerm,
+      votedFor: hardState.votedFor,
+      firstIndex: boundary.index + 1,
+      lastIndex: keepSuffix ? state.lastIndex : boundary.index,
+      lastChecksum: keepSuffix ? state.lastChecksum : boundary.checksum,
+      membershipIndex: kept[kept.length - 1] ?? 0,
+      stateDirectory: directory,
+      boundary,
+    })
+    this.#configurations = kept
+    this.#piece = this.#cutTarget = undefined
+    if (!keepSuffix) this.#cutPoints.truncated(0)
+    this.#cutPoints.cut(boundary.index)
+    this.#truncations++
+  }
+
+  /** Of the record that holds the boundary, what comes behind it becomes a record of its own. */
+  async #keepRest(batch: DatabaseBatch, boundary: LogPosition): Promise<void> {
+    const [record] = await rowsOf(this.#database, { lte: indexKey(boundary.index), reverse: true }, 1)
+    const entries = record === undefined ? [] : decodeEntries(record[1], undefined)
+    const at = entries.findIndex(({ index }) => index === boundary.index)
+    const held = entries[at]
+    if (held === undefined || held.term !== boundary.term || held.checksum !== boundary.checksum) {
+      throw damaged(`The log in ${this.#path}: entry ${boundary.index} is not the one that it held`)
+    }
+    const rest = entries.slice(at + 1)
+    if (rest.length > 0) batch.put(indexKey(boundary.index + 1), concatEntries(rest))
   }
 
   /**
@@ -192,4 +329,8 @@ export class LevelLogStore implements LogStore {
     if (this.#state === undefined) throw new BrokenInvariantError('The log is used before it is open')
     return this.#state
   }
+}
+
+function sizeOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, entry) => sum + entry.size, 0)
 }

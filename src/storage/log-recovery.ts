@@ -16,6 +16,11 @@ interface KeptRecord {
   readonly previous: LogPosition
 }
 
+export interface ScanOptions extends OpenLogOptions {
+  /** Told of each record: its last entry, and its length in bytes. */
+  readonly recordRead?: (last: LogPosition, bytes: number) => void
+}
+
 /** What a reading of the whole log found. */
 export interface LogScan extends Omit<RecoveredLog, 'hardState' | 'stateDirectory'> {
   /** Where configuration entries stand. */
@@ -30,7 +35,7 @@ export async function scanLog(
   database: Database,
   path: string,
   state: LogState,
-  options: OpenLogOptions,
+  options: ScanOptions,
 ): Promise<LogScan> {
   const scan = new Scan(path, state, options)
   const iterator = database.iterator({ lt: KEYS_END })
@@ -50,7 +55,7 @@ export async function scanLog(
 class Scan {
   readonly #path: string
   readonly #state: LogState
-  readonly #options: OpenLogOptions
+  readonly #options: ScanOptions
   readonly #configurations: LogIndex[] = []
   readonly #termStarts: { term: Term; index: LogIndex }[] = []
   readonly #kept: KeptRecord[] = []
@@ -58,7 +63,7 @@ class Scan {
   #anchor: LogPosition | undefined
   last: LogPosition
 
-  constructor(path: string, state: LogState, options: OpenLogOptions) {
+  constructor(path: string, state: LogState, options: ScanOptions) {
     this.#path = path
     this.#state = state
     this.#options = options
@@ -89,6 +94,7 @@ class Scan {
     }
     this.#take(entries, previous.term)
     this.last = positionOf(entries[entries.length - 1]!)
+    this.#options.recordRead?.(this.last, bytes.length)
     this.#keep({ bytes, previous })
   }
 
@@ -113,6 +119,8 @@ class Scan {
         `its newest configuration is entry ${newest}, but entry ${membershipIndex} had been written`,
       )
     }
+    // One that was cut, with what stood before it: the snapshot or the state knows the members.
+    if (newest === undefined && membershipIndex > 0) configurations.push(membershipIndex)
     const { tail, tailPrevious } = this.#tail()
     const termStarts = this.#termStarts
     return { boundary, last, termStarts, tail, tailPrevious, anchor: this.#anchor, configurations }

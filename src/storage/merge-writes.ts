@@ -1,11 +1,13 @@
 import { BrokenInvariantError } from '../errors.ts'
-import type { HardState, LogEntry, LogPosition, Write } from '../raft/types.ts'
+import type { HardState, LogEntry, LogPosition, LogReset, Write } from '../raft/types.ts'
 import { decodeEntries } from '../wire/entry.ts'
 
 /** What several writes come to: the last hard state, and the entries that stand in the end. */
 export interface MergedWrite {
   /** Absent: unchanged. */
   readonly hardState: HardState | undefined
+  /** Absent: the log begins where it did. Else there are no entries. */
+  readonly reset: LogReset | undefined
   /** Consecutive; they replace whatever the log holds from the first one's index on. */
   readonly entries: readonly LogEntry[]
 }
@@ -13,8 +15,8 @@ export interface MergedWrite {
 /**
  * Merges writes into one: entries that a later write truncates are never written.
  *
- * Throws BrokenInvariantError where the writes leave a gap, reach to or below the boundary, or are not chained to
- * each other.
+ * Throws BrokenInvariantError where the writes leave a gap, reach to or below the boundary, are not chained to
+ * each other, or reset the log and do more than that.
  *
  * @param boundary the index before the log's first entry
  * @param last the log's last index
@@ -24,6 +26,9 @@ export function mergeWrites(writes: readonly Write[], boundary: number, last: nu
   const entries: LogEntry[] = []
   for (const write of writes) {
     hardState = write.hardState ?? hardState
+    if (write.reset !== undefined && (writes.length > 1 || write.entries.length > 0)) {
+      throw new BrokenInvariantError('A write that resets the log comes alone')
+    }
     for (const [position, entry] of write.entries.entries()) {
       const end = entries.length > 0 ? entries[entries.length - 1]!.index : last
       // Only the first entry of a write may truncate what came before.
@@ -41,7 +46,7 @@ export function mergeWrites(writes: readonly Write[], boundary: number, last: nu
       entries.push(entry)
     }
   }
-  return { hardState, entries }
+  return { hardState, reset: writes[0]?.reset, entries }
 }
 
 /**

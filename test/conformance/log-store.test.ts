@@ -8,10 +8,11 @@ import { Mark } from '../../src/storage/mark.ts'
 import { MemoryLogStore } from '../../src/storage/memory-log-store.ts'
 import { NodeDisk } from '../../src/storage/node-disk.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
+import { logCuttingConformance } from './log-cutting.ts'
 import { logStoreConformance } from './log-store.ts'
 import type { LogStoreHost } from './log-store.ts'
 
-logStoreConformance('in memory', async () => ({
+conformance('in memory', async () => ({
   create: async () => new MemoryLogStore(),
   async reopen(store) {
     await store.close()
@@ -20,7 +21,7 @@ logStoreConformance('in memory', async () => ({
   async close() {},
 }))
 
-logStoreConformance('LevelDB', async () => {
+conformance('LevelDB', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'balsa-log-store-'))
   let count = 0
   return levelHost(
@@ -29,7 +30,7 @@ logStoreConformance('LevelDB', async () => {
   )
 })
 
-logStoreConformance('LevelDB on a disk in memory', async () =>
+conformance('LevelDB on a disk in memory', async () =>
   levelHost(
     async () => new MemoryDisk(),
     async () => {},
@@ -57,4 +58,9 @@ function levelHost(newDisk: () => Promise<Disk>, close: () => Promise<void>): Lo
     },
     close,
   }
+}
+
+function conformance(name: string, open: () => Promise<LogStoreHost>): void {
+  logStoreConformance(name, open)
+  logCuttingConformance(name, open)
 }

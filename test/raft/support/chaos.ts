@@ -94,6 +94,9 @@ export class Chaos {
       server.auto.persist = server.auto.apply = server.auto.fetch = true
       server.settle()
     }
+    for (const transfer of this.#transfers.splice(0)) {
+      this.cluster.bring(this.cluster.server(transfer.snapshot.from), transfer)
+    }
     this.cluster.run()
     this.cluster.pass(200)
     this.counts.steps = this.cluster.invariants.steps
@@ -142,8 +145,8 @@ export class Chaos {
     const at = this.#random.below(this.#transfers.length)
     const transfer = this.#transfers[at]!
     const sender = this.cluster.server(transfer.snapshot.from)
-    if (this.#chance(80)) this.#transfers.splice(at, 1)
     if (transfer.request.to === this.#asleep || sender.id === this.#asleep) return
+    if (this.#chance(80)) this.#transfers.splice(at, 1)
     if (this.#chance(80)) this.cluster.bring(sender, transfer)
     else if (sender.up) sender.step({ type: 'snapshotSent', request: transfer.request, position: undefined })
   }

@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { DamagedDataError } from '../../src/errors.ts'
+import { LOG_START } from '../../src/raft/types.ts'
+import type { LogReset } from '../../src/raft/types.ts'
+import type { Database } from '../../src/storage/disk.ts'
+import { LevelLogStore } from '../../src/storage/level-log-store.ts'
+import { indexKey } from '../../src/storage/log-records.ts'
+import { Mark } from '../../src/storage/mark.ts'
+import { concatEntries } from '../../src/wire/entry.ts'
+import { commands, positionAt, write } from '../support/entries.ts'
+import { CrashHere, FailingDisk } from '../support/failing-disk.ts'
+import { MemoryDisk } from '../support/memory-disk.ts'
+
+const OPTIONS = { createIfMissing: true, writeBufferSize: 1 << 20, cacheSize: 1 << 20 }
+const ALL = { tailBytes: 1 << 20, anchorIndex: 0, cutStepBytes: 1 }
+
+/** Five records of four entries each. */
+const LOG = commands(LOG_START, 1, 20, 40)
+
+async function storeOn(disk: MemoryDisk | FailingDisk): Promise<LevelLogStore> {
+  const database = await disk.openDatabase('log', OPTIONS)
+  return new LevelLogStore({ database, mark: await Mark.open(disk), path: disk.path })
+}
+
+async function written(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  const store = await storeOn(disk)
+  await store.create('state-1')
+  await store.open(ALL)
+  for (let i = 0; i < 20; i += 4) await store.append([write(LOG.slice(i, i + 4))])
+  await store.close()
+  return disk
+}
+
+async function ready(store: LevelLogStore): Promise<void> {
+  for (let turn = 0; turn < 100 && !store.cutReady; turn++)
+    await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** Cuts the log behind entry 12, three records. */
+async function cut(store: LevelLogStore): Promise<void> {
+  store.cut(store.cutPoint(12, 0)!)
+  for (let piece = 0; piece < 3; piece++) {
+    await ready(store)
+    await store.append([])
+  }
+}
+
+/** Runs `change` on a disk that ends after each number of steps in turn, and looks at what is there afterwards. */
+async function crashAnywhere(
+  change: (store: LevelLogStore) => Promise<void>,
+  look: (found: Awaited<ReturnType<LevelLogStore['open']>>, crashed: boolean) => void,
+): Promise<number> {
+  let crashes = 0
+  for (let steps = 3; ; steps++) {
+    const disk = await written()
+    let crashed = false
+    try {
+      const store = await storeOn(new FailingDisk(disk, steps))
+      await store.open(ALL)
+      await change(store)
+    } catch (error) {
+      assert.ok(error instanceof CrashHere, String(error))
+      crashed = true
+      crashes++
+    }
+    disk.crash()
+    look(await (await storeOn(disk)).open(ALL), crashed)
+    if (!crashed) return crashes
+  }
+}
+
+describe('a log that is cut (§5)', () => {
+  it('is whole after a crash between any two I/O steps: it begins at a record, its boundary before it', async () => {
+    const begins = new Set<number>()
+    const crashes = await crashAnywhere(cut, ({ boundary, last, tail }, crashed) => {
+      begins.add(boundary.index)
+      assert.deepEqual(boundary, positionAt(LOG, boundary.index))
+      assert.deepEqual(last, positionAt(LOG, 20))
+      assert.deepEqual(
+        tail.map(({ index }) => index),
+        LOG.slice(boundary.index).map(({ index }) => index),
+      )
+      if (!crashed) assert.equal(boundary.index, 12)
+    })
+    assert.ok(crashes >= 6, `${crashes}`)
+    assert.deepEqual(
+      [...begins].sort((a, b) => a - b),
+      [0, 4, 8, 12],
+    )
+  })
+
+  it('is the old one or the new one after a crash at any step of a reset, never a mixture', async () => {
+    const resets: LogReset[] = [
+      { boundary: positionAt(LOG, 10), keepSuffix: true, directory: 'state-2' },
+      { boundary: { index: 10, term: 3, checksum: 5 }, keepSuffix: false, directory: 'state-2' },
+      { boundary: { index: 90, term: 3, checksum: 5 }, keepSuffix: false, directory: 'state-2' },
+    ]
+    for (const reset of resets) {
+      const states = new Set<string>()
+      await crashAnywhere(
+        (store) => store.append([{ ...write([]), reset }]),
+        ({ boundary, last, stateDirectory }, crashed) => {
+          states.add(stateDirectory)
+          if (!crashed) assert.equal(stateDirectory, 'state-2')
+          const isNew = stateDirectory === 'state-2'
+          assert.deepEqual(boundary, isNew ? reset.boundary : LOG_START)
+          assert.deepEqual(last, isNew && !reset.keepSuffix ? reset.boundary : positionAt(LOG, 20))
+        },
+      )
+      assert.deepEqual([...states].sort(), ['state-1', 'state-2'])
+    }
+  })
+
+  const damages: [string, (database: Database) => Promise<void>, RegExp][] = [
+    [
+      'a record that was cut is there again: a batch was lost',
+      (database) =>
+        database
+          .batch()
+          .put(indexKey(5), concatEntries(LOG.slice(4, 8)))
+          .write({ sync: true }),
+      /begins with entry 5, where entry 13 was expected/,
+    ],
+    [
+      'the first record behind the cut is gone',
+      (database) => database.batch().del(indexKey(13)).write({ sync: true }),
+      /entries 13 to 16 are missing/,
+    ],
+    [
+      'the first record behind the cut is of another log',
+      (database) => {
+        const other = commands({ ...positionAt(LOG, 12), checksum: 77 }, 1, 4, 40)
+        return database.batch().put(indexKey(13), concatEntries(other)).write({ sync: true })
+      },
+      /entry 13 is broken/,
+    ],
+  ]
+  for (const [what, damage, message] of damages) {
+    it(`is refused where ${what}`, async () => {
+      const disk = await written()
+      const store = await storeOn(disk)
+      await store.open(ALL)
+      await cut(store)
+      await store.close()
+      const database = await disk.openDatabase('log', OPTIONS)
+      await damage(database)
+      await database.close()
+      await assert.rejects((await storeOn(disk)).open(ALL), (error: unknown) => {
+        assert.ok(error instanceof DamagedDataError)
+        assert.match(error.message, message)
+        return true
+      })
+    })
+  }
+})
