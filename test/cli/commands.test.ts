@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
+  CompactedError,
   InvalidArgumentError,
   OutcomeUnknownError,
   ResourceExhaustedError,
@@ -33,6 +34,25 @@ describe('balsa get', () => {
     assert.equal(await world.run('get', 'a', 'b', 'c'), 1)
     assert.equal(world.stdout.text, '1\n3\n')
     assert.equal(world.stderr.text, '')
+  })
+
+  it('reads at an older revision, which it shows', async () => {
+    const world = fakeWorld(reading(entry('a', '1')))
+    assert.equal(await world.run('get', 'a', '--revision', '9', '--json'), 0)
+    assert.deepEqual(world.calls, [['read', ['a'], { ...DEFAULTS, revision: 9 }]])
+    assert.equal((JSON.parse(world.stdout.text) as { revision: number }).revision, 9)
+    for (const wrong of ['0', '-1', '1.5', 'x', '9007199254740993']) {
+      assert.equal(await fakeWorld({}).run('get', 'a', `--revision=${wrong}`), 2, wrong)
+    }
+  })
+
+  it('says which revision can be read where an older one is compacted away', async () => {
+    const error = new CompactedError('the oldest that can be read is 5', { oldestRevision: 5 })
+    const world = fakeWorld({ methods: { read: () => Promise.reject(error) } })
+    assert.equal(await world.run('get', 'a', '--revision', '2', '--json'), 3)
+    const { error: shown } = JSON.parse(world.stderr.text) as { error: Record<string, unknown> }
+    assert.equal(shown.code, 'COMPACTED')
+    assert.equal(shown.message, 'the oldest that can be read is 5')
   })
 
   it('leaves the newline out with --raw', async () => {
@@ -306,5 +326,25 @@ describe('help', () => {
     const world = fakeWorld()
     assert.equal(await world.run('--version'), 0)
     assert.equal(world.stdout.text, '1.2.3\n')
+  })
+})
+
+describe('balsa compact', () => {
+  const compacting: FakeOptions = { methods: { compact: () => Promise.resolve({ revision: 12 }) } }
+
+  it('gives up history and says where the store is', async () => {
+    const world = fakeWorld(compacting)
+    assert.equal(await world.run('compact', '7'), 0)
+    assert.equal(world.stdout.text, 'history before revision 7 is given up (the store is at 12)\n')
+    assert.deepEqual(world.calls, [['compact', 7, DEFAULTS]])
+    const json = fakeWorld(compacting)
+    await json.run('compact', '7', '--json')
+    assert.deepEqual(JSON.parse(json.stdout.text), { revision: 12 })
+  })
+
+  it('takes one whole number from 1', async () => {
+    for (const wrong of [[], ['0'], ['x'], ['7', '8']]) {
+      assert.equal(await fakeWorld(compacting).run('compact', ...wrong), 2, wrong.join(' '))
+    }
   })
 })

@@ -1,4 +1,4 @@
-import { type Command } from 'commander'
+import type { Command } from 'commander'
 import type { Invocation } from '../context.ts'
 import { ExitCode } from '../failure.ts'
 import { callOptions } from '../global-options.ts'
@@ -14,11 +14,8 @@ export function addCompact(program: Command, invocation: Invocation): void {
     .action(async (oldest: number) => {
       await withClient(command, invocation, async (call) => {
         const { revision } = await call.client.compact(oldest, callOptions(call.options))
-        await printResult(
-          call,
-          { revision, compactedTo: oldest },
-          `compacted to revision ${oldest} (the store is at ${revision})`,
-        )
+        const words = `history before revision ${oldest} is given up (the store is at ${revision})`
+        await printResult(call, { revision }, words)
         return ExitCode.Ok
       })
     })

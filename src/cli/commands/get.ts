@@ -31,7 +31,7 @@ export function addGet(program: Command, invocation: Invocation): void {
     await withClient(command, invocation, async ({ client, options }) => {
       const { revision, entries } = await client.read(wanted, {
         ...callOptions(options),
-        revision: given.revision,
+        ...(given.revision !== undefined && { revision: given.revision }),
       })
       const { stdout } = invocation.context
       if (options.json) {

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { KeyEntry, PastRead, PastRefusal, StateMachine } from '../../src/kv/types.ts'
+import { COMPACTION_INTERVAL_MS, CompactionSchedule } from '../../src/server/compaction-schedule.ts'
+import { PastReads } from '../../src/server/past-reads.ts'
+import { stopping } from '../../src/server/refusals.ts'
+import type { ErrorDetail } from '../../src/wire/error-detail.ts'
+import { ManualClock } from '../client/manual-clock.ts'
+import { Driven, RecordedWrite } from './support/driven.ts'
+
+/** A read of the past that takes so many pieces. */
+class SlowRead implements PastRead {
+  readonly #outcome: readonly [] | PastRefusal | Error
+  pieces = 0
+  readonly #wanted: number
+
+  constructor(wanted: number, outcome: readonly [] | PastRefusal | Error = []) {
+    this.#wanted = wanted
+    this.#outcome = outcome
+  }
+
+  advance(maxBytes: number): readonly [] | PastRefusal | undefined {
+    if (maxBytes > 0) this.pieces++
+    if (this.pieces < this.#wanted) return undefined
+    if (this.#outcome instanceof Error) throw this.#outcome
+    return this.#outcome
+  }
+}
+
+class Reply {
+  readonly answers: (number | ErrorDetail)[] = []
+
+  serve(): void {
+    assert.fail('the present is not asked for')
+  }
+
+  found(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    assert.equal(entries.length, 0)
+    this.answers.push(revision)
+  }
+
+  fail(detail: ErrorDetail): void {
+    this.answers.push(detail)
+  }
+}
+
+function queue() {
+  const clock = new ManualClock()
+  const failures: unknown[] = []
+  return { clock, failures, reads: new PastReads(clock, (error) => failures.push(error)) }
+}
+
+const COMPACTED: PastRefusal = { refused: 'COMPACTED', message: 'in words', oldestRevision: 5 }
+
+describe('reads of the past', () => {
+  it('that cost nothing are answered at once, refusals with the oldest revision', () => {
+    const { reads } = queue()
+    const [one, other] = [new Reply(), new Reply()]
+    reads.begin(new SlowRead(0), [], 7, one)
+    reads.begin(new SlowRead(0, COMPACTED), [], 7, other)
+    assert.deepEqual(one.answers, [7])
+    const detail = { code: 'COMPACTED', message: 'in words', notExecuted: true, leader: undefined }
+    assert.deepEqual(other.answers, [{ ...detail, oldestRevision: 5 }])
+  })
+
+  it('take turns: a long one holds up nobody', async () => {
+    const { clock, reads } = queue()
+    const order: string[] = []
+    const begin = (name: string, pieces: number): void => {
+      const reply = new Reply()
+      reply.found = () => void order.push(name)
+      reads.begin(new SlowRead(pieces), [], 1, reply)
+    }
+    begin('long', 40)
+    begin('short', 3)
+    begin('middling', 10)
+    begin('shorter', 2)
+    await clock.settle()
+    assert.deepEqual(order, ['shorter', 'short', 'middling', 'long'])
+  })
+
+  it('are refused where too many wait, or the node stops', async () => {
+    const { clock, reads } = queue()
+    const waiting = Array.from({ length: 1000 }, () => new Reply())
+    for (const reply of waiting) reads.begin(new SlowRead(2, COMPACTED), [], 1, reply)
+    const late = new Reply()
+    reads.begin(new SlowRead(2), [], 1, late)
+    assert.equal((late.answers[0] as ErrorDetail).code, 'RESOURCE_EXHAUSTED')
+    reads.stop(stopping())
+    reads.begin(new SlowRead(0), [], 1, late)
+    await clock.settle()
+    assert.equal((late.answers[1] as ErrorDetail).code, 'UNAVAILABLE')
+    for (const { answers } of waiting) assert.deepEqual(answers, [stopping()])
+  })
+
+  it('end the node where history cannot be read, and are answered when it stops', async () => {
+    const { clock, failures, reads } = queue()
+    const error = new Error('damaged')
+    const [one, other] = [new Reply(), new Reply()]
+    reads.begin(new SlowRead(2, error), [], 1, one)
+    reads.begin(new SlowRead(2), [], 1, other)
+    await clock.settle()
+    assert.deepEqual(failures, [error])
+    assert.deepEqual([one.answers, other.answers], [[], []])
+    reads.stop(stopping())
+    assert.deepEqual([one.answers, other.answers], [[stopping()], [stopping()]])
+  })
+})
+
+describe('compaction by the leader', () => {
+  const settings = { autoCompaction: true, historyRevisions: 1, historyMs: 1, maxHistoryBytes: 1 }
+
+  function schedule(overrides: object = {}) {
+    const clock = new ManualClock()
+    const machine = { target: 7 as number | undefined, compactionTarget: () => machine.target }
+    const made = new CompactionSchedule(machine as unknown as StateMachine, clock, {
+      ...settings,
+      ...overrides,
+    })
+    return { clock, machine, schedule: made }
+  }
+
+  it('comes at intervals, where there is something to compact', async () => {
+    const { clock, machine, schedule: compaction } = schedule()
+    assert.equal(compaction.due(), undefined)
+    await clock.advance(COMPACTION_INTERVAL_MS)
+    machine.target = undefined
+    assert.equal(compaction.due(), undefined)
+    machine.target = 7
+    assert.equal(compaction.due(), 7)
+    assert.equal(compaction.due(), undefined)
+    await clock.advance(COMPACTION_INTERVAL_MS)
+    assert.equal(compaction.due(), 7)
+  })
+
+  it('can be turned off', async () => {
+    const { clock, schedule: compaction } = schedule({ autoCompaction: false })
+    await clock.advance(COMPACTION_INTERVAL_MS)
+    assert.equal(compaction.due(), undefined)
+  })
+
+  it('goes through the log, with a time stamp', async () => {
+    const driven = await Driven.leading()
+    for (let i = 0; i < 5; i++) driven.driver.write(new RecordedWrite('k', `${i}`))
+    driven.compactTo = 3
+    await driven.clock.advance(500)
+    assert.equal(driven.machine.compactedRevision, 0)
+    await driven.clock.advance(1000)
+    assert.equal(driven.machine.compactedRevision, 3)
+    assert.equal(driven.machine.revision, 5)
+  })
+})
