@@ -107,7 +107,7 @@ export function damaged(storeKey: Uint8Array, what: string, cause?: unknown): Da
   const shown = key.subarray(0, 40).toString('hex') + (key.length > 40 ? '…' : '')
   return new DamagedDataError(
     `the state store's record under ${shown} (hex) is damaged: ${what}. ` +
-      'Other nodes have this data: replace this node by a fresh one',
+      '`balsa recover --data DIR` has it made anew',
     { cause },
   )
 }

@@ -50,9 +50,9 @@ export function openFailure(error: unknown, location: string): StopError {
 /** DamagedDataError with what is wrong (and where), and what to do about it. */
 export function damaged(whatAndWhere: string, cause?: unknown): DamagedDataError {
   return new DamagedDataError(
-    `${whatAndWhere}. The node may have forgotten a vote or an acknowledged entry, so it must not come back ` +
-      'as its old self: keep the directory for inspection, and replace the node by a new member with an ' +
-      'empty directory.',
+    `${whatAndWhere}. Nothing of it is served. ` +
+      '`balsa recover --data DIR` says what that means and what can be done; keep the directory for inspection ' +
+      'until then.',
     { cause },
   )
 }

@@ -49,14 +49,14 @@ export async function contentOf(directory: string): Promise<Content> {
   }
 }
 
-/** Applies the rest of the log, and writes the checkpoint of it. */
-export async function replay({ directory, machine, recovered }: LoadedReplica): Promise<void> {
-  while (machine.applied.index < recovered.last.index) {
-    const { entries } = await directory.logStore.read(
-      machine.applied.index + 1,
-      recovered.last.index,
-      1024 * 1024,
-    )
+/** Applies the rest of the log, up to some entry at most, and writes the checkpoint of it. */
+export async function replay(
+  { directory, machine, recovered }: LoadedReplica,
+  upTo = Infinity,
+): Promise<void> {
+  const last = Math.min(recovered.last.index, upTo)
+  while (machine.applied.index < last) {
+    const { entries } = await directory.logStore.read(machine.applied.index + 1, last, 1024 * 1024)
     for (const entry of entries) machine.apply(entry)
   }
   const checkpoint = machine.freeze()

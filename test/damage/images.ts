@@ -25,22 +25,22 @@ const ENTRIES = 25
  * Makes a data directory with something in every kind of file: it is started several times, written to, checkpointed
  * and, at the end, left as `kill -9` would leave it.
  */
-export async function makeImage(parent: string, seed: number): Promise<Image> {
+export async function makeImage(parent: string, seed: number, starts = STARTS): Promise<Image> {
   const work = path.join(parent, 'work')
   const older: string[] = []
   const dice = Dice.of(seed, 'content')
   let last: LogPosition = LOG_START
-  for (let start = 1; start <= STARTS; start++) {
+  for (let start = 1; start <= starts; start++) {
     const loaded = await load(work)
     await replay(loaded)
     for (let batch = 1; batch <= BATCHES; batch++) {
       last = await append(loaded, last, start, dice)
       if (batch % 5 === 0) await checkpoint(loaded)
-      if (start > STARTS - 2 && batch % 4 === 0)
+      if (start > starts - 2 && batch % 4 === 0)
         older.push(copy(work, path.join(parent, `image-${older.length}`)))
     }
     if (start === 1) await loaded.directory.rememberPeer('n2', 1002)
-    if (start === STARTS) older.push(copy(work, path.join(parent, `image-${older.length}`)))
+    if (start === starts) older.push(copy(work, path.join(parent, `image-${older.length}`)))
     await loaded.directory.close()
   }
   const directory = older.pop()!
@@ -48,7 +48,7 @@ export async function makeImage(parent: string, seed: number): Promise<Image> {
 }
 
 /** Some entries in one batch, applied as if they were committed. */
-async function append(
+export async function append(
   loaded: LoadedReplica,
   last: LogPosition,
   term: number,
