@@ -3,7 +3,7 @@ import { numberedKey, Prefix } from './layout.ts'
 import { decodeLine, type PackDirectory, type PackLine } from './pack-directory.ts'
 import { nameOf } from './record.ts'
 import type { RevisionMarks } from './revision-marks.ts'
-import type { StateChange, StateReader } from './types.ts'
+import type { FreedSpace, StateChange, StateReader } from './types.ts'
 
 /** How much one checkpoint deletes beside as much again as twice what it adds: packs, and keys that they name. */
 const LEAST_PACKS = 256
@@ -52,6 +52,15 @@ export function takeCompacted(
 ): readonly PackLine[] {
   const most = LEAST_PACKS + 2 * written.packs
   return directory.take(compactedRevision, most, LEAST_DELETIONS + 2 * written.records)
+}
+
+/** The space that the deletion of packs frees. */
+export function freedSpace(packs: readonly PackLine[]): FreedSpace | undefined {
+  const last = packs.at(-1)
+  if (last === undefined) return undefined
+  const bytes = packs.reduce((sum, pack) => sum + pack.bytes, 0)
+  const upTo = numberedKey(Prefix.History, last.firstRevision)
+  return { bytes, from: numberedKey(Prefix.History, 0), upTo }
 }
 
 /**

@@ -11,6 +11,8 @@ export interface ClosedPack {
   readonly lastRevision: number
   /** How many keys were deleted in it. */
   readonly deletions: number
+  /** How many bytes it has. */
+  readonly bytes: number
   /** Their names, as `nameOf` gives them. */
   readonly deleted: readonly string[]
   /** As it is stored. */
@@ -61,7 +63,7 @@ export class History {
     if (this.#open === undefined) return
     const pack = this.#open.finish()
     this.#closed.push(pack)
-    this.#closedBytes += pack.encoded[1]!.length
+    this.#closedBytes += pack.bytes
     this.#open = undefined
   }
 
@@ -175,9 +177,15 @@ class PackBuilder implements Changes {
     writer.raw(ROOM_FOR_SEAL)
     const sealed = writer.finish()
     seal(sealed)
-    const { firstRevision, lastRevision } = this
-    const encoded: StateChange = [this.#storeKey, sealed.subarray(this.#storeKey.length)]
-    return { firstRevision, lastRevision, deletions: this.#deleted.length, deleted: this.#deleted, encoded }
+    const record = sealed.subarray(this.#storeKey.length)
+    return {
+      firstRevision: this.firstRevision,
+      lastRevision: this.lastRevision,
+      deletions: this.#deleted.length,
+      bytes: record.length,
+      deleted: this.#deleted,
+      encoded: [this.#storeKey, record],
+    }
   }
 
   /** The numbers of the changes, sorted by key; those of one key stay in the order of revision. */

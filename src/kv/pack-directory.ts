@@ -9,6 +9,8 @@ export interface PackLine {
   readonly firstRevision: number
   readonly lastRevision: number
   readonly deletions: number
+  /** How many bytes the pack has. */
+  readonly bytes: number
 }
 
 /**
@@ -49,8 +51,8 @@ export class PackDirectory {
 
   /** Packs were written, the next ones after the last. */
   add(packs: readonly PackLine[]): void {
-    for (const { firstRevision, lastRevision, deletions } of packs)
-      this.#lines.push({ firstRevision, lastRevision, deletions })
+    for (const { firstRevision, lastRevision, deletions, bytes } of packs)
+      this.#lines.push({ firstRevision, lastRevision, deletions, bytes })
   }
 
   /** The pack that a revision's changes are in; undefined where it is not in the store. */
@@ -91,14 +93,16 @@ export class PackDirectory {
  *     message PackLine {
  *       uint64 last_revision = 1;
  *       repeated bytes deleted = 2;  // the keys that were deleted in it
+ *       uint64 bytes = 3;            // of the pack
  *       fixed32 checksum = 15;       // see seal() in layout.ts
  *     }
  */
-export function encodeLine({ firstRevision, lastRevision, deleted }: ClosedPack): StateChange {
+export function encodeLine({ firstRevision, lastRevision, deleted, bytes }: ClosedPack): StateChange {
   const storeKey = numberedKey(Prefix.Directory, firstRevision)
-  const writer = new Writer(16 + deleted.reduce((sum, name) => sum + 4 + name.length, 0))
+  const writer = new Writer(24 + deleted.reduce((sum, name) => sum + 4 + name.length, 0))
   writer.uint(1, lastRevision)
   for (const name of deleted) writer.bytes(2, Buffer.from(name, 'latin1'))
+  writer.uint(3, bytes)
   return [storeKey, sealedRecord(storeKey, writer.finish())]
 }
 
@@ -110,12 +114,14 @@ export function decodeLine(
   const firstRevision = keyNumber(storeKey)
   const reader = openRecord(storeKey, record)
   let lastRevision = 0
+  let bytes = 0
   const deleted: Buffer[] = []
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === 0x08) lastRevision = reader.uint()
     else if (tag === 0x12) deleted.push(reader.bytes())
+    else if (tag === 0x18) bytes = reader.uint()
     else reader.skip(tag)
   }
   if (lastRevision < firstRevision) throw damaged(storeKey, 'it is no line of the directory of packs')
-  return { line: { firstRevision, lastRevision, deletions: deleted.length }, deleted }
+  return { line: { firstRevision, lastRevision, deletions: deleted.length, bytes }, deleted }
 }

@@ -1,7 +1,7 @@
 import { assert } from '../raft/assert.ts'
 import { EntryKind, LOG_START, type LogEntry, type LogPosition } from '../raft/types.ts'
 import { decodeCommand, decodeSessionChange, decodeTimeStamp } from '../wire/command.ts'
-import { Compaction, deletion, takeCompacted } from './compaction.ts'
+import { Compaction, deletion, freedSpace, takeCompacted } from './compaction.ts'
 import { History } from './history.ts'
 import { KeySpace } from './key-space.ts'
 import { damaged, decodeMeta, encodeMeta, type Meta, META_KEY, Prefix, prefixBytes } from './layout.ts'
@@ -263,7 +263,12 @@ export class KvStateMachine implements StateMachine {
     const records = this.#keys.freeze()
     const packs = this.#history.freeze()
     const sessions = this.#sessions.freeze()
-    const deleted = this.#deleteCompacted(packs.length, records.size)
+    const { compactedRevision } = this
+    const gone = takeCompacted(this.#directory, compactedRevision, {
+      packs: packs.length,
+      records: records.size,
+    })
+    const deleted = deletion(gone, compactedRevision, this.#reader, this.#keys)
     function* changes(): Iterable<StateChange> {
       for (const record of records.values()) yield [record.storeKey, record.encoded]
       for (const pack of packs) {
@@ -274,15 +279,9 @@ export class KvStateMachine implements StateMachine {
       yield* sessions
       yield [META_KEY, meta]
     }
-    this.#frozen = { upTo: this.#applied, changes: changes(), bytes }
+    this.#frozen = { upTo: this.#applied, changes: changes(), bytes, freed: freedSpace(gone) }
     this.#frozenUpTo = this.#applied.index
     return this.#frozen
-  }
-
-  #deleteCompacted(packs: number, records: number): Iterable<StateChange> {
-    const { compactedRevision } = this
-    const lines = takeCompacted(this.#directory, compactedRevision, { packs, records })
-    return deletion(lines, compactedRevision, this.#reader, this.#keys)
   }
 
   checkpointWritten(): void {

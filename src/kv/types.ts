@@ -39,6 +39,15 @@ export interface Checkpoint {
   readonly changes: Iterable<StateChange>
   /** About how many bytes the batch has. */
   readonly bytes: number
+  /** History that it deletes: how many bytes, and between which keys. */
+  readonly freed: FreedSpace | undefined
+}
+
+/** What is deleted, and where. */
+export interface FreedSpace {
+  readonly bytes: number
+  readonly from: Uint8Array
+  readonly upTo: Uint8Array
 }
 
 /** The past that was asked for cannot be read: it is compacted away, or not there yet. */

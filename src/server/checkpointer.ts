@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
-import type { StateMachine } from '../kv/types.ts'
+import type { FreedSpace, StateMachine } from '../kv/types.ts'
 import type { LogIndex } from '../raft/types.ts'
 import type { StateStore } from '../storage/state-store.ts'
+
+/** How much deleted history may still take space on disk, about, in bytes. */
+const RECLAIM_BYTES = 128 * 1024 * 1024
 
 export interface CheckpointSettings {
   /** How long what is applied may wait for its checkpoint, in milliseconds. */
@@ -20,6 +23,9 @@ export class Checkpointer {
   readonly #clock: Clock
   readonly #settings: CheckpointSettings
   #writing: Promise<void> | undefined
+  /** Bytes of history deleted since their space was last given back. */
+  #freedBytes = 0
+  #reclaiming = false
   #lastAt: number
   #index: LogIndex
 
@@ -63,5 +69,18 @@ export class Checkpointer {
     }
     this.#machine.checkpointWritten()
     this.#index = checkpoint.upTo.index
+    this.#reclaim(checkpoint.freed)
+  }
+
+  /** Beside the checkpoints that follow; where it fails, they do. */
+  #reclaim(freed: FreedSpace | undefined): void {
+    this.#freedBytes += freed?.bytes ?? 0
+    if (freed === undefined || this.#freedBytes < RECLAIM_BYTES || this.#reclaiming) return
+    this.#freedBytes = 0
+    this.#reclaiming = true
+    const done = (): void => {
+      this.#reclaiming = false
+    }
+    this.#store.reclaim(freed.from, freed.upTo).then(done, done)
   }
 }

@@ -12,6 +12,7 @@ import type {
 
 type Bytes = Uint8Array
 type ByteLevel = Level<Bytes, Bytes>
+type Compactable = { compactRange(from: Bytes, upTo: Bytes): Promise<void> }
 type LevelToken = ReturnType<ByteLevel['snapshot']>
 
 /** About how many bytes one page of an iterator holds. LevelDB's default of 16 KiB costs a turn of the event loop each. */
@@ -70,6 +71,15 @@ export class LevelDatabase implements Database {
 
   snapshot(): DatabaseSnapshot {
     return new LevelSnapshot(this.#level, this.#level.snapshot(), this.#location)
+  }
+
+  async compactRange(from: Bytes, upTo: Bytes): Promise<void> {
+    try {
+      // What `level` is on Node has it; its types are of what it is everywhere.
+      await (this.#level as ByteLevel & Compactable).compactRange(from, upTo)
+    } catch (error) {
+      throw writeFailure(error, `${this.#location} cannot be compacted`)
+    }
   }
 
   async close(): Promise<void> {

@@ -76,6 +76,10 @@ export class LevelStateStore implements StateStore {
     return openSnapshot(this.#opened().snapshot())
   }
 
+  reclaim(from: Uint8Array, upTo: Uint8Array): Promise<void> {
+    return this.#opened().compactRange(from, upTo)
+  }
+
   async close(): Promise<void> {
     await this.#database?.close()
     this.#database = undefined

@@ -49,6 +49,10 @@ export class MemoryStateStore implements StateStore {
     return openSnapshot(new RowsSnapshot(new Map(this.#values)))
   }
 
+  async reclaim(): Promise<void> {
+    this.#assertOpen()
+  }
+
   async close(): Promise<void> {
     this.#open = false
   }

@@ -9,6 +9,8 @@ export interface StateStore extends StateReader {
   open(): Promise<void>
   /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
   write(changes: Iterable<StateChange>): Promise<void>
+  /** Gives the space of what was deleted between two keys back. Beside everything else; to be asked for seldom. */
+  reclaim(from: Uint8Array, upTo: Uint8Array): Promise<void>
   /**
    * A view of the last checkpoint that was written, to be closed before the store is. Undefined where none was yet.
    * Throws DamagedDataError where its record cannot be trusted.

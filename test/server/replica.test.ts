@@ -21,6 +21,7 @@ class BreakableDisk extends MemoryDisk {
       get: (key) => database.get(key),
       iterator: (range) => database.iterator(range),
       snapshot: () => database.snapshot(),
+      compactRange: (from, upTo) => database.compactRange(from, upTo),
       close: () => this.#perform(() => database.close()),
       batch: () => {
         const batch = database.batch()

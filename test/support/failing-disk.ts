@@ -31,6 +31,7 @@ export class FailingDisk implements Disk {
       get: (key) => database.get(key),
       iterator: (range) => database.iterator(range),
       snapshot: () => database.snapshot(),
+      compactRange: (from, upTo) => database.compactRange(from, upTo),
       close: () => database.close(),
       batch: () => this.#batchOf(database),
     }

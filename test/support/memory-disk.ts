@@ -151,6 +151,10 @@ class MemoryDatabase implements Database {
     return this.getSync(key)
   }
 
+  async compactRange(): Promise<void> {
+    assertAlive(this.#life)
+  }
+
   batch(): DatabaseBatch {
     const changes: [string, Uint8Array | undefined][] = []
     const [rows, life] = [this.#rows, this.#life]

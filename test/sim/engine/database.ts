@@ -75,6 +75,11 @@ export class SimulatedDatabase implements Database {
     return this.getSync(key)
   }
 
+  async compactRange(): Promise<void> {
+    this.#assertOpen()
+    await this.#io.wait(20)
+  }
+
   batch(): DatabaseBatch {
     this.#assertOpen()
     const changes: Change[] = []
