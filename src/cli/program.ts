@@ -1,5 +1,6 @@
 import { addCheck } from './commands/check.ts'
 import { addCluster } from './commands/cluster.ts'
+import { addHealth } from './commands/health.ts'
 import { addServe } from './commands/serve.ts'
 import { addShell } from './commands/shell.ts'
 import { STORE_COMMANDS } from './commands/store.ts'
@@ -11,5 +12,6 @@ export const COMMANDS: readonly AddCommand[] = Object.freeze([
   addCluster,
   ...STORE_COMMANDS,
   addShell,
+  addHealth,
   addCheck,
 ])
