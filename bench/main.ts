@@ -5,6 +5,7 @@ import { BalsaClient } from '../src/index.ts'
 import { closedLoop } from './load.ts'
 import type { LoadResult } from './load.ts'
 import { startLocalCluster } from './local-cluster.ts'
+import { measureStartUp } from './start-up.ts'
 
 interface Options {
   readonly nodes: number
@@ -16,6 +17,7 @@ interface Options {
   readonly seconds: number
   readonly endpoints?: readonly string[]
   readonly json?: boolean
+  readonly startUp?: boolean
 }
 
 const OPS = ['put', 'get', 'stale-get']
@@ -33,14 +35,31 @@ const program = new Command('bench')
   .option('--seconds <s>', 'seconds of measurement', wholeNumber, 10)
   .option('--endpoints <list>', 'a running cluster instead of one of its own', listOf(String))
   .option('--json', 'one JSON object a line')
+  .option('--start-up', 'how long a node with --keys keys takes to start, instead of load')
   .action(bench)
 
 await program.parseAsync()
 
 async function bench(options: Options): Promise<void> {
+  if (options.startUp) return startUp(options)
   if (options.endpoints !== undefined) return measure(options, options.endpoints)
   await using cluster = await startLocalCluster(options.nodes)
   await measure(options, cluster.endpoints)
+}
+
+async function startUp(options: Options): Promise<void> {
+  const results = await measureStartUp(options, (text) => process.stderr.write(`${text}\n`))
+  if (options.json) {
+    for (const result of results) console.log(JSON.stringify(result))
+    return
+  }
+  const table = new Table({
+    head: ['start after', 'up, s', 'serves, s'],
+    colAligns: ['left', 'right', 'right'],
+    style: { head: [], border: [] },
+  })
+  for (const { after, up, serves } of results) table.push([after, up, serves])
+  console.log(table.toString())
 }
 
 async function measure(options: Options, endpoints: readonly string[]): Promise<void> {

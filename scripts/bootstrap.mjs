@@ -16,6 +16,7 @@ const programs = {
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',
   soak: 'test/soak/main.ts',
+  'disk-faults': 'test/disk-faults/main.ts',
 }
 
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))

@@ -19,6 +19,7 @@ import { unaryHandlers } from './kv-service.ts'
 import { loadReplica, Replica } from './replica.ts'
 import type { LoadedReplica } from './replica.ts'
 import { formatAddress, parseAddress } from './settings.ts'
+import { StartProgress } from './start-progress.ts'
 
 /** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
 const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
@@ -53,8 +54,12 @@ export interface RunningNode {
  */
 export async function startNode(config: NodeConfig, options: NodeOptions): Promise<RunningNode> {
   const clock = systemClock({ keepAlive: true })
-  const disk = await NodeDisk.open(config.dataDir)
-  const loaded = await loadReplica(config, { disk, clock, logger: options.logger })
+  const { logger } = options
+  const progress = new StartProgress(clock, logger)
+  const disk = await NodeDisk.open(config.dataDir, {
+    verifying: (database, bytes, ofBytes) => progress.report(`checking the ${database}`, bytes, ofBytes),
+  })
+  const loaded = await loadReplica(config, { disk, clock, logger, progress })
   const node = new Node(config, options, loaded)
   try {
     await node.start()

@@ -8,7 +8,7 @@ import type { StateMachine } from '../kv/types.ts'
 import { RaftNode } from '../raft/node.ts'
 import type { NodeView } from '../raft/node.ts'
 import type { InitialState, RaftOptions } from '../raft/state.ts'
-import type { NodeId, RoleStatus } from '../raft/types.ts'
+import type { LogIndex, NodeId, RoleStatus } from '../raft/types.ts'
 import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
 import type { Disk } from '../storage/disk.ts'
@@ -25,6 +25,7 @@ import { Peers } from './peers.ts'
 import type { PeerView } from './peers.ts'
 import { stopping } from './refusals.ts'
 import { SpaceGuard } from './space-guard.ts'
+import { StartProgress } from './start-progress.ts'
 import { stopErrorOf } from './stop-error.ts'
 
 const MiB = 1024 * 1024
@@ -35,6 +36,9 @@ const MAX_IN_FLIGHT_BYTES = 8 * MiB
 const MAX_IN_FLIGHT_ENTRIES = 65_536
 const MAX_APPLY_BYTES = 1 * MiB
 
+/** How often it is looked how far the replay of the log has come, in milliseconds. */
+const REPLAY_POLL_MS = 500
+
 /** How long a node whose disk has failed waits for that disk to close what is open, in milliseconds. */
 const FAILED_DISK_GRACE_MS = 1000
 
@@ -43,6 +47,8 @@ export interface LoadedReplica {
   readonly directory: DataDirectory
   readonly machine: StateMachine
   readonly recovered: RecoveredLog
+  /** Told how far the start has come. */
+  readonly progress: StartProgress
 }
 
 export interface LoadOptions {
@@ -53,6 +59,8 @@ export interface LoadOptions {
   readonly drawIncarnation?: () => number
   /** What the state machine is bound to, the same on every node. Default: the limits in force. */
   readonly limits?: KvLimits
+  /** Told how far the start has come. Default: one that begins now. */
+  readonly progress?: StartProgress
 }
 
 /**
@@ -61,6 +69,7 @@ export interface LoadOptions {
  */
 export async function loadReplica(config: NodeConfig, options: LoadOptions): Promise<LoadedReplica> {
   const { disk, clock, logger } = options
+  const progress = options.progress ?? new StartProgress(clock, logger)
   const members = [...config.peers.keys()]
   const identity = { nodeId: config.id, clusterName: config.clusterName, members }
   const directory = await openDataDirectory(disk, {
@@ -74,10 +83,10 @@ export async function loadReplica(config: NodeConfig, options: LoadOptions): Pro
     const recovered = await directory.logStore.open({
       tailBytes: config.logTailBytes,
       anchorIndex: machine.applied.index,
-      progress: (entriesRead) => logger.info({ entriesRead }, 'reading the log'),
+      progress: (read, of) => progress.report('reading the log', read, of),
     })
     checkAnchor(machine.applied, recovered, directory.path)
-    return { directory, machine, recovered }
+    return { directory, machine, recovered, progress }
   } catch (error) {
     await directory.close()
     throw error
@@ -122,6 +131,7 @@ export class Replica {
   readonly #pastReads: PastReads
   readonly #checkpointer: Checkpointer
   readonly #directory: DataDirectory
+  readonly #loaded: LoadedReplica
   readonly #peers: Peers
   readonly #spaceGuard: SpaceGuard
   readonly #parts: ReplicaParts
@@ -143,6 +153,7 @@ export class Replica {
     this.#id = config.id
     this.#parts = parts
     this.#directory = directory
+    this.#loaded = loaded
     this.#machine = machine
     const newCore = parts.newCore ?? ((options, initial) => new RaftNode(options, initial))
     this.#raft = newCore(
@@ -203,6 +214,7 @@ export class Replica {
       disconnected: (id, reason, refused) => this.#peers.disconnected(id, reason, refused),
     })
     this.#driver.start()
+    this.#tellReplay(this.#loaded.recovered.last.index, this.#machine.applied.index)
   }
 
   /** Stops taking part, writes a last checkpoint and closes the data directory. */
@@ -234,6 +246,14 @@ export class Replica {
       checkpointIndex: this.#checkpointer.index,
       peers: this.#peers.view(),
     }
+  }
+
+  /** What the log holds beyond the checkpoint is applied once it is known to be committed. */
+  #tellReplay(upTo: LogIndex, from: LogIndex): void {
+    const applied = this.#machine.applied.index
+    if (applied >= upTo || this.#stopping !== undefined) return
+    this.#loaded.progress.report('applying the log', applied - from, upTo - from)
+    this.#parts.clock.after(REPLAY_POLL_MS, () => this.#tellReplay(upTo, from))
   }
 
   /** A peer whose incarnation cannot be written down is not only refused: the disk is broken. */

@@ -44,7 +44,7 @@ export async function scanLog(
       const records = await iterator.nextv(1000)
       if (records.length === 0) break
       for (const [key, bytes] of records) scan.record(key, bytes)
-      options.progress?.(scan.last.index - state.boundary.index)
+      options.progress?.(scan.last.index - state.boundary.index, state.lastIndex - state.boundary.index)
     }
   } finally {
     await iterator.close()

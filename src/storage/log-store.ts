@@ -26,7 +26,7 @@ export interface OpenLogOptions {
   /** How far the places are apart at which the log can be cut, in bytes, about. Default: 256 KiB. */
   readonly cutStepBytes?: number
   /** Called now and then while a long log is read. */
-  readonly progress?: (entriesRead: number) => void
+  readonly progress?: (entriesRead: number, ofEntries: number) => void
 }
 
 /** The persisted log with term and vote. One write at a time. */

@@ -24,8 +24,8 @@ export class MemoryLogStore implements LogStore {
     let start = entries.length
     let room = options.tailBytes
     while (start > 0 && entries[start - 1]!.size <= room) room -= entries[--start]!.size
-    options.progress?.(entries.length)
     const first = this.#boundary.index
+    options.progress?.(entries.length, entries.length)
     return {
       hardState: this.#hardState,
       boundary: this.#boundary,

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { layoutCluster, quote } from '../../src/cli/cluster/layout.ts'
-import { lastError } from '../../src/cli/cluster/log-tail.ts'
+import { lastError, startProgress } from '../../src/cli/cluster/log-tail.ts'
 import { Supervisor } from '../../src/cli/cluster/supervisor.ts'
 import {
   clusterFile,
@@ -305,6 +305,20 @@ describe("the end of a node's log", () => {
       writeFileSync(path, `${info}a\nb\nError: c\n    at d\n`)
       assert.equal(lastError(path, 0), 'b\nError: c\n    at d')
       assert.equal(lastError(join(local.dir, 'none.log'), 0), undefined)
+      return Promise.resolve()
+    }))
+
+  it('tells how far the start of a process has come, as long as that is the last it says', () =>
+    withLocalWorld(async (local) => {
+      const path = join(local.dir, 'n1.log')
+      const line = JSON.stringify({ level: 30, pid: 7, starting: 'reading the log', percent: 45 })
+      writeFileSync(path, `older\n${line}\n`)
+      assert.equal(startProgress(path, 7), 'reading the log, 45%')
+      assert.equal(startProgress(path, 8), undefined, 'the line of an earlier process')
+      writeFileSync(path, `${line}\n{"level":30,"pid":7,"msg":"the node is up"}\n`)
+      assert.equal(startProgress(path, 7), undefined)
+      writeFileSync(path, `${line}\n{"level":30,"pi`)
+      assert.equal(startProgress(path, 7), undefined, 'half a line')
       return Promise.resolve()
     }))
 })

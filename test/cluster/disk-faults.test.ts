@@ -1,49 +1,17 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { describe, it } from 'node:test'
 import { TestCluster } from './support/cluster.ts'
 import type { Surroundings, TestNode } from './support/cluster.ts'
+import { injected, injectionObstacle } from './support/injection.ts'
+import type { InjectedError } from './support/injection.ts'
 import { Writer } from './support/writer.ts'
 
-/** Every sync of a node from its `nth` on fails so. One pool thread: strace counts for each thread. */
-function failingSync(error: 'EIO' | 'ENOSPC', nth: number): Surroundings {
-  const inject = `inject=fdatasync:error=${error}:when=${nth}+`
-  // -D: the tracer is the child, so that signals and the exit code are the node's own.
-  return {
-    under: [
-      'strace',
-      '-D',
-      '-f',
-      '--seccomp-bpf',
-      '-qq',
-      '-o',
-      '/dev/null',
-      '-e',
-      'trace=fdatasync',
-      '-e',
-      inject,
-    ],
-    env: { UV_THREADPOOL_SIZE: '1' },
-  }
+/** Every sync of a node from its `nth` on fails so. */
+function failingSync(error: InjectedError, nth: number): Surroundings {
+  return injected({ call: 'fdatasync', error, nth })
 }
 
-/** Why this machine cannot inject faults; undefined where it can. */
-function obstacle(): string | undefined {
-  const probe = spawnSync('strace', [
-    '-f',
-    '--seccomp-bpf',
-    '-qq',
-    '-o',
-    '/dev/null',
-    '-e',
-    'trace=fdatasync',
-    'true',
-  ])
-  if (probe.error !== undefined) return `no strace here (${probe.error.message}): NOT TESTED`
-  return probe.status === 0 ? undefined : `strace may not trace here: NOT TESTED (${String(probe.stderr)})`
-}
-
-const skip = obstacle() ?? false
+const skip = injectionObstacle() ?? false
 if (skip !== false) process.stderr.write(`# injected disk faults: ${skip}\n`)
 
 describe('a disk that fails', { skip }, () => {

@@ -5,6 +5,7 @@ import { ExitCode } from '../failure.ts'
 import type { StopSignal } from '../signals.ts'
 import { writeClusterFile } from './cluster-file.ts'
 import type { NodeLayout } from './layout.ts'
+import { startProgress } from './log-tail.ts'
 import { Supervisor } from './supervisor.ts'
 import type { NodeDeath } from './supervisor.ts'
 
@@ -38,6 +39,8 @@ export class LocalCluster {
   /** Nodes that died and have not come back. */
   readonly #dead = new Map<string, NodeDeath>()
   readonly #byHand = new Set<string>()
+  /** What was told last of each node's start. */
+  readonly #progress = new Map<string, string>()
   readonly #ended = new AbortController()
   #leader: string | undefined
   #ready = false
@@ -96,11 +99,23 @@ export class LocalCluster {
         if (signal.aborted) return
         if (status) this.#heard(status)
       }
+      if (!this.#ready) this.#tellProgress()
       if (!this.#ready && !warned && performance.now() - started > PATIENCE_MS) {
         warned = true
         this.#options.say(`There is no leader yet. The logs may say why: ${this.#options.dir}/*.log`)
       }
       await sleep(this.#ready ? POLL_MS : START_POLL_MS, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** A node with much to read says in its log how far it has come. */
+  #tellProgress(): void {
+    for (const { id, logFile } of this.#options.layout) {
+      const pid = this.#supervisor.pid(id)
+      const text = pid === undefined ? undefined : startProgress(logFile, pid)
+      if (text === undefined || text === this.#progress.get(id)) continue
+      this.#progress.set(id, text)
+      this.#options.say(`  ${id} starts: ${text}`)
     }
   }
 

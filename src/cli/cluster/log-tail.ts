@@ -34,6 +34,21 @@ export function lastError(path: string, from: number): string | undefined {
   return plain.length > 0 ? plain.slice(-3).join('\n') : undefined
 }
 
+/**
+ * How far the start of a node has come, as the last line that its process has logged tells; undefined where that is
+ * about something else.
+ */
+export function startProgress(path: string, pid: number): string | undefined {
+  const line = readTail(path, 0).trimEnd().split('\n').at(-1) ?? ''
+  try {
+    const record = JSON.parse(line) as { pid?: unknown; starting?: unknown; percent?: unknown } | null
+    if (record?.pid !== pid || typeof record.starting !== 'string') return undefined
+    return `${record.starting}, ${String(record.percent)}%`
+  } catch {
+    return undefined // half a line, or what Node prints of an exception
+  }
+}
+
 function readTail(path: string, from: number): string {
   try {
     const file = openSync(path, 'r')
