@@ -107,7 +107,8 @@ export class Follower implements RoleBehaviour {
     const own = this.#state.log.positionAt(prevLogIndex)
     assert(
       own === undefined || own.checksum === prevChecksum,
-      `the log up to entry ${prevLogIndex} has another checksum here than at ${from}, although index and term are equal`,
+      () =>
+        `the log up to entry ${prevLogIndex} has another checksum here than at ${from}, although index and term are equal`,
     )
   }
 

@@ -91,7 +91,7 @@ export class Leader implements RoleBehaviour {
     else if (message.type === 'heartbeatReply') this.#onHeartbeatReply(message, progress)
     assert(
       message.type !== 'append' && message.type !== 'heartbeat',
-      `${message.from} leads term ${message.term}, and so does ${this.#state.id}`,
+      () => `${message.from} leads term ${message.term}, and so does ${this.#state.id}`,
     )
     return
   }
@@ -145,7 +145,7 @@ export class Leader implements RoleBehaviour {
   #onAppendReply(reply: AppendEntriesReply, progress: Progress): void {
     const { log } = this.#state
     if (reply.success) {
-      assert(reply.matchIndex <= log.lastIndex, `${reply.from} holds more than its leader`)
+      assert(reply.matchIndex <= log.lastIndex, () => `${reply.from} holds more than its leader`)
       if (progress.matched(reply.matchIndex, log.firstIndex)) this.#advanceCommit()
     } else {
       // The hint says where the logs may agree by the follower's terms; this log's terms may tell more.

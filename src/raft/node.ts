@@ -128,7 +128,7 @@ export class RaftNode {
 
   /** Rules for all servers (Figure 3.1): terms are compared once, here. */
   #receive(message: Message): void {
-    assert(message.to === this.#state.id, `a message to ${message.to} came to ${this.#state.id}`)
+    assert(message.to === this.#state.id, () => `a message to ${message.to} came to ${this.#state.id}`)
     if (!this.#state.peers.includes(message.from)) return
     const { currentTerm } = this.#state
     if (message.term < currentTerm) {

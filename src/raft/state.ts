@@ -154,7 +154,7 @@ export class RaftState {
   followLeader(leader: NodeId): void {
     assert(
       this.#leader === undefined || this.#leader === leader,
-      `term ${this.#currentTerm} has two leaders, ${this.#leader} and ${leader}`,
+      () => `term ${this.#currentTerm} has two leaders, ${this.#leader} and ${leader}`,
     )
     this.#leader = leader
   }
@@ -182,7 +182,7 @@ export class RaftState {
   replaceAfter(previous: LogPosition, entries: readonly LogEntry[]): void {
     assert(
       previous.index >= this.#commitIndex,
-      `entry ${previous.index + 1} is to be replaced, but entries up to ${this.#commitIndex} are committed`,
+      () => `entry ${previous.index + 1} is to be replaced, but entries up to ${this.#commitIndex} are committed`,
     )
     this.durability.truncated(previous.index + 1)
     this.log.replaceAfter(previous, entries)
@@ -192,7 +192,7 @@ export class RaftState {
   /** Marks everything up to `index` committed. commitIndex never goes back. */
   commit(index: LogIndex): void {
     if (index <= this.#commitIndex) return
-    assert(index <= this.log.lastIndex, `commit of ${index}, beyond the end of the log`)
+    assert(index <= this.log.lastIndex, () => `commit of ${index}, beyond the end of the log`)
     this.#commitIndex = index
   }
 
@@ -239,7 +239,7 @@ export class RaftState {
     }
     assert(
       index >= this.#lastApplied && index <= this.#handedOut,
-      `applied up to ${index}, handed out up to ${this.#handedOut}`,
+      () => `applied up to ${index}, handed out up to ${this.#handedOut}`,
     )
     this.#lastApplied = index
     this.log.evict(Math.min(index, this.durability.persistedIndex))

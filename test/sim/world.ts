@@ -32,6 +32,8 @@ export class World {
   readonly nodes: readonly SimulatedNode[]
   readonly clients: readonly SimulatedClient[]
   readonly history: Recorded[] = []
+  /** How many of these were answered. */
+  answers = 0
   /** How often each kind of fault was applied. */
   readonly faults = new Map<string, number>()
   /** The first rule that was broken. */
@@ -96,7 +98,9 @@ export class World {
     const { asked, outcome } = recorded
     this.history.push(recorded)
     this.trace.ended(recorded)
-    if (outcome.type === 'ok') this.ledger.answered(asked, outcome.answer, before)
-    else if (outcome.type === 'failed') this.ledger.refused(asked, outcome.code)
+    if (outcome.type === 'ok') {
+      this.answers++
+      this.ledger.answered(asked, outcome.answer, before)
+    } else if (outcome.type === 'failed') this.ledger.refused(asked, outcome.code)
   }
 }
