@@ -182,7 +182,8 @@ export class RaftState {
   replaceAfter(previous: LogPosition, entries: readonly LogEntry[]): void {
     assert(
       previous.index >= this.#commitIndex,
-      () => `entry ${previous.index + 1} is to be replaced, but entries up to ${this.#commitIndex} are committed`,
+      () =>
+        `entry ${previous.index + 1} is to be replaced, but entries up to ${this.#commitIndex} are committed`,
     )
     this.durability.truncated(previous.index + 1)
     this.log.replaceAfter(previous, entries)

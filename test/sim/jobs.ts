@@ -28,36 +28,47 @@ export function defaultJobs(): number {
   return availableParallelism()
 }
 
+/** After so many runs a process makes room for a fresh one: whatever V8 and Node gather stays bounded. */
+const RUNS_OF_A_PROCESS = 2000
+
 /**
  * Runs what `next` hands out, in so many processes, until it has nothing more. Histories stay there: those of
  * the results are empty.
  *
- * @throws where a process ends before it has answered: what it was at counts as not run
+ * @param lost is told of a run whose process ended (out of memory, say) before it answered, and why; the others
+ * go on in a fresh one
+ * @throws where a process ends before its first answer, or there is no `lost`
  */
 export async function runAll(
   jobs: number,
   next: () => RunRequest | undefined,
   done: (result: RunResult) => void,
+  lost?: (request: RunRequest, why: string) => void,
 ): Promise<void> {
-  const lane = (): Promise<void> =>
+  const lane = async (): Promise<void> => {
+    for (let request = next(); request !== undefined; request = next()) await inOneProcess(request)
+  }
+  const inOneProcess = (first: RunRequest): Promise<void> =>
     new Promise((resolve, reject) => {
-      let request = next()
-      if (request === undefined) {
-        resolve()
-        return
-      }
+      let request: RunRequest | undefined = first
+      let runs = 0
       const child = fork(WORKER, { execArgv: NODE_FLAGS, serialization: 'advanced' })
       const send = (): void => void child.send(request!)
       child.on('message', (result: RunResult) => {
         done(result)
-        request = next()
+        request = ++runs < RUNS_OF_A_PROCESS ? next() : undefined
         if (request === undefined) child.disconnect()
         else send()
       })
       child.on('error', reject)
       child.on('exit', (code, signal) => {
-        if (request === undefined) resolve()
-        else reject(new Error(`the process that ran seed ${request.seed} ended: ${signal ?? code}`))
+        const why = `its process ended: ${signal ?? code}`
+        if (request !== undefined && (lost === undefined || runs === 0)) {
+          reject(new Error(`seed ${request.seed}: ${why}`))
+          return
+        }
+        if (request !== undefined) lost!(request, why)
+        resolve()
       })
       send()
     })

@@ -113,16 +113,31 @@ async function runMany(): Promise<void> {
       flags.minutes === undefined ? seed >= flags.from + flags.seeds : elapsed() > flags.minutes * 60_000
     return over ? undefined : { ...options, seed: seed++ }
   }
+  const failures: [seed: number, rule: string][] = []
+  const fail = (failing: number, breach: Breach): void => {
+    failures.push([failing, breach.rule])
+    tell(failing, breach, options)
+  }
   const progress = setInterval(() => console.log(progressLine(totals, elapsed())), PROGRESS_MS)
   try {
-    await runAll(flags.jobs, next, (result) => {
-      totals.add(result)
-      if (result.breach !== undefined) tell(result.seed, result.breach, options)
-    })
+    await runAll(
+      flags.jobs,
+      next,
+      (result) => {
+        totals.add(result)
+        if (result.breach !== undefined) fail(result.seed, result.breach)
+      },
+      ({ seed: lost }, why) => {
+        totals.addLost()
+        fail(lost, { rule: 'the run ends', what: why, at: 0 })
+      },
+    )
   } finally {
     clearInterval(progress)
   }
   console.log(summary(totals, elapsed()))
+  // Once more, where they can be found after a long run.
+  for (const [failing, rule] of failures) console.log(`${rule}: ${replayCommand(failing, options)}`)
   console.log(lastLine(totals))
   process.exitCode = totals.violations > 0 ? 1 : 0
 }
@@ -169,7 +184,11 @@ async function makeSmaller(seed: number): Promise<void> {
 /** A rule was broken: which, how, and the one command that does it again. */
 function tell(seed: number, { rule, what, at }: Breach, failing: PlanOptions): void {
   console.log(`\nseed ${seed}: ${rule} broken at ${(at / 1000).toFixed(3)} s: ${what}`)
-  console.log(`  npm run sim -- --replay ${seed}${flagsOf(failing)}\n`)
+  console.log(`  ${replayCommand(seed, failing)}\n`)
+}
+
+function replayCommand(seed: number, failing: PlanOptions): string {
+  return `npm run sim -- --replay ${seed}${flagsOf(failing)}`
 }
 
 function flagsOf({ nodes, faults, troubleMs, only, rate }: PlanOptions): string {

@@ -37,6 +37,12 @@ export class Totals {
     addAll(this.transitions, result.transitions)
   }
 
+  /** A run that never came to an end: as bad as a rule that is broken. */
+  addLost(): void {
+    this.seeds++
+    this.violations++
+  }
+
   /** Operations, however they ended. */
   get operations(): number {
     return [...this.outcomes.values()].reduce((sum, count) => sum + count, 0)
