@@ -27,6 +27,7 @@ const context: CliContext = Object.freeze<CliContext>({
   self: [process.env.BALSA_NODE || process.execPath, ...nodeFlags(), fileURLToPath(import.meta.url)],
   // Client and server are loaded when they are needed: a `get` shall not wait for the server, nor `--help` for both.
   connect: async (options) => new (await import('../client/client.ts')).BalsaClient(options),
+  openBackup: async (endpoints) => (await import('../client/backup.ts')).openBackup(endpoints),
   startNode: async (config, options) => (await import('../server/node.ts')).startNode(config, options),
 })
 

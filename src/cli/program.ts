@@ -1,6 +1,9 @@
+import { addBackup } from './commands/backup.ts'
 import { addCheck } from './commands/check.ts'
 import { addCluster } from './commands/cluster.ts'
 import { addHealth } from './commands/health.ts'
+import { addRecover } from './commands/recover.ts'
+import { addRestore } from './commands/restore.ts'
 import { addServe } from './commands/serve.ts'
 import { addShell } from './commands/shell.ts'
 import { STORE_COMMANDS } from './commands/store.ts'
@@ -13,5 +16,8 @@ export const COMMANDS: readonly AddCommand[] = Object.freeze([
   ...STORE_COMMANDS,
   addShell,
   addHealth,
+  addBackup,
+  addRestore,
+  addRecover,
   addCheck,
 ])

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { BrokenInvariantError } from '../errors.ts'
 import type { FreedSpace, StateMachine } from '../kv/types.ts'
 import type { LogIndex } from '../raft/types.ts'
 import type { StateStore } from '../storage/state-store.ts'
@@ -19,13 +20,14 @@ export interface CheckpointSettings {
  */
 export class Checkpointer {
   readonly #machine: StateMachine
-  readonly #store: StateStore
+  #store: StateStore
   readonly #clock: Clock
   readonly #settings: CheckpointSettings
   #writing: Promise<void> | undefined
   /** Bytes of history deleted since their space was last given back. */
   #freedBytes = 0
   #reclaiming = false
+  #paused = false
   #lastAt: number
   #index: LogIndex
 
@@ -57,7 +59,36 @@ export class Checkpointer {
     await this.#write()
   }
 
+  /**
+   * Writes until the store holds everything up to an entry, which must be applied. Rejects as the store does, and
+   * with BrokenInvariantError where an earlier write has failed.
+   */
+  async writeUpTo(index: LogIndex): Promise<void> {
+    while (this.#index < index) {
+      const before = this.#index
+      await (this.#writing ?? this.#write())
+      if (this.#index === before && this.#writing === undefined) {
+        throw new BrokenInvariantError(`The checkpoint does not get beyond entry ${before}`)
+      }
+    }
+  }
+
+  /** Writes nothing from now on; resolves when nothing is being written. The store is about to be replaced. */
+  async pause(): Promise<void> {
+    this.#paused = true
+    await this.#writing
+  }
+
+  /** Goes on with another store, which holds what the machine has now. */
+  resume(store: StateStore): void {
+    this.#store = store
+    this.#index = this.#machine.applied.index
+    this.#freedBytes = 0
+    this.#paused = false
+  }
+
   async #write(): Promise<void> {
+    if (this.#paused) return
     this.#lastAt = this.#clock.now()
     const checkpoint = this.#machine.freeze()
     if (checkpoint === undefined) return

@@ -8,6 +8,7 @@ import type {
 } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
 import { kvMethods } from '../wire/services.ts'
+import type { BytesMethod } from '../wire/services.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
 
@@ -54,6 +55,25 @@ export class Forwarder {
       (error, response) => answer(error === null ? null : passedOn(error, leader), response),
     )
     call.on('cancelled', () => forwarded.cancel())
+  }
+
+  /** Asks the leader on this node's own behalf. Rejects with a ServiceError. */
+  ask(method: BytesMethod, request: Bytes, leader: NodeId, timeoutMs: number): Promise<Bytes> {
+    const { path, requestSerialize, responseDeserialize } = method
+    return new Promise((resolve, reject) => {
+      this.#client(leader).makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        forwardedMetadata(),
+        { deadline: Date.now() + timeoutMs },
+        (error, response) => {
+          if (response !== undefined) resolve(response)
+          else reject(error!)
+        },
+      )
+    })
   }
 
   /** Opens an Exchange stream to the leader. */

@@ -11,6 +11,7 @@ import { NodeDisk } from '../storage/node-disk.ts'
 import { peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
 import { GrpcTransport } from '../transport/grpc-transport.ts'
 import { kvMethods, loadProtos } from '../wire/proto.ts'
+import { BackupService } from './backup-service.ts'
 import { statusHandler } from './cluster-service.ts'
 import type { NodeConfig } from './config.ts'
 import { ExchangeService } from './exchange-service.ts'
@@ -181,7 +182,7 @@ class Node implements RunningNode {
       ...unaryHandlers(replica.front, forwarder),
       Exchange: this.#exchanges.handle,
     }
-    const { packageDefinition, statusMethod } = loadProtos()
+    const { packageDefinition, statusMethod, backupMethod } = loadProtos()
     const description = {
       config: this.#config,
       clusterId,
@@ -191,7 +192,17 @@ class Node implements RunningNode {
       pid: process.pid,
     }
     this.#clientServer.addService(kvMethods, kv)
-    this.#clientServer.addService({ Status: statusMethod }, { Status: statusHandler(replica, description) })
+    const { clusterName } = this.#config
+    const backups = new BackupService(replica, forwarder, {
+      clusterId,
+      clusterName,
+      nodeId: id,
+      version: this.#options.version,
+    })
+    this.#clientServer.addService(
+      { Status: statusMethod, Backup: backupMethod },
+      { Status: statusHandler(replica, description), Backup: backups.handle },
+    )
     this.#health.addToServer(this.#clientServer)
     new ReflectionService(packageDefinition).addToServer(this.#clientServer)
     this.#peerServer.addService(kvMethods, kv)

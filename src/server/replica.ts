@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Clock } from '../clock.ts'
+import { UnavailableError } from '../errors.ts'
 import type { LeaderHint, StopError } from '../errors.ts'
 import { KV_LIMITS, KV_TUNING } from '../kv/limits.ts'
 import type { KvLimits } from '../kv/limits.ts'
@@ -13,6 +14,7 @@ import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
 import type { Disk } from '../storage/disk.ts'
 import type { RecoveredLog } from '../storage/log-store.ts'
+import type { StateSnapshot } from '../storage/snapshot/snapshot.ts'
 import type { PeerIdentity, Transport } from '../transport/transport.ts'
 import { sealEntries } from '../wire/entry.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -35,6 +37,10 @@ const MAX_APPEND_BYTES = 1 * MiB
 const MAX_IN_FLIGHT_BYTES = 8 * MiB
 const MAX_IN_FLIGHT_ENTRIES = 65_536
 const MAX_APPLY_BYTES = 1 * MiB
+
+/** How long a backup waits for this node to apply what the leader has, and how often it looks, in milliseconds. */
+const LONGEST_LAG_MS = 10_000
+const LAG_POLL_MS = 10
 
 /** How often it is looked how far the replay of the log has come, in milliseconds. */
 const REPLAY_POLL_MS = 500
@@ -245,6 +251,43 @@ export class Replica {
       stateHash: this.#machine.stateHash(),
       checkpointIndex: this.#checkpointer.index,
       peers: this.#peers.view(),
+    }
+  }
+
+  /**
+   * A view of the state that holds everything up to a revision, which this node may still have to apply. Rejects
+   * with UnavailableError where that takes too long, with StopError where the node has to stop for it.
+   */
+  async snapshot(leastRevision: number): Promise<StateSnapshot> {
+    await this.#applied(leastRevision)
+    try {
+      await this.#checkpointer.writeUpTo(this.#machine.applied.index)
+    } catch (error) {
+      this.#driver.fail(error)
+      throw error
+    }
+    const snapshot = await this.#directory.stateStore.snapshot()
+    if (snapshot === undefined) throw new UnavailableError('this node has applied nothing yet')
+    return snapshot
+  }
+
+  /** What the state takes on disk, in bytes. */
+  async stateBytes(): Promise<number> {
+    return (await this.#directory.usage()).stateBytes
+  }
+
+  /** Somebody found this node's data damaged: it must stop. */
+  fail(error: StopError): void {
+    this.#driver.fail(error)
+  }
+
+  async #applied(revision: number): Promise<void> {
+    const { clock } = this.#parts
+    const deadline = clock.now() + LONGEST_LAG_MS
+    while (this.#machine.revision < revision) {
+      if (this.#stopping !== undefined) throw new UnavailableError('this node is stopping')
+      if (clock.now() > deadline) throw new UnavailableError('this node is too far behind the leader')
+      await new Promise<void>((resolve) => clock.after(LAG_POLL_MS, resolve))
     }
   }
 

@@ -5,20 +5,22 @@ import type { Database, Disk, DiskSpace } from './disk.ts'
 import { drawIncarnation, newIdentity, readIdentity, writeIdentity } from './identity.ts'
 import type { Identity, IdentityExpected } from './identity.ts'
 import { LevelLogStore } from './level-log-store.ts'
-import { LevelStateStore } from './level-state-store.ts'
 import { KEYS_END, readState } from './log-records.ts'
 import { rowsOf } from './log-reading.ts'
 import type { LogStore, RecoveredLog } from './log-store.ts'
 import { Mark } from './mark.ts'
 import { PeersFile } from './peers-file.ts'
+import { createSnapshotBuilder } from './snapshot/builder.ts'
+import type { SnapshotBuilder } from './snapshot/snapshot.ts'
+import { STATE, StateDirectories } from './state-directories.ts'
 import type { StateStore } from './state-store.ts'
 
-const LOG = 'log'
-const STATE = 'state-'
-const FIRST_STATE = `${STATE}1`
+/** The names of the log's database, and of the state's before any snapshot came. */
+export const LOG = 'log'
+export const FIRST_STATE = `${STATE}1`
 
 /** All LevelDBs of a process share one background thread: a large write buffer keeps the log's appends off it. */
-const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
+export const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
 
 export interface DataDirectoryOptions extends IdentityExpected {
   readonly clock: Clock
@@ -34,8 +36,19 @@ export interface DataDirectory {
   readonly firstStart: boolean
   /** Not opened yet: its anchor is the state store's applied index, so the state machine is restored first. */
   readonly logStore: LogStore
-  /** Open. */
+  /** Open. The one in force: see `replaceState`. */
   readonly stateStore: StateStore
+  /** A name under which nothing stands, for a state that is built beside the one in force. */
+  newStateName(): string
+  /**
+   * Another state is in force, as the log says by now: opens it, waits for `take` to have made use of it, closes the
+   * old one and removes it.
+   */
+  replaceState(name: string, take: (store: StateStore) => Promise<void>): Promise<void>
+  /** Removes a state that does not count. */
+  removeState(name: string): Promise<void>
+  /** Begins to build a state from a snapshot. Throws SnapshotError where its meta is none. */
+  buildState(name: string, meta: Uint8Array): Promise<SnapshotBuilder>
   /** The incarnation of every peer that this node has ever counted something from. */
   peerIncarnations(): Map<NodeId, number>
   /** Resolves when the peer's incarnation is durable. Rejects with DiskError or DiskFullError. */
@@ -44,6 +57,8 @@ export interface DataDirectory {
   space(): Promise<DiskSpace>
   /** What the files of log and state take. Rejects with DiskError where they cannot be looked at. */
   usage(): Promise<DirectoryUsage>
+  /** Checks the log's files, slowly. Rejects with DamagedDataError, which names the file, or DiskError. */
+  verifyLogFiles(pace: (bytes: number) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
@@ -77,15 +92,11 @@ export async function openDataDirectory(disk: Disk, options: DataDirectoryOption
     if (identity === undefined) await logStore.create(FIRST_STATE)
     const state = readState(database, disk.path)
     if (state === undefined) throw damaged(`The log in ${disk.path} has no state record`)
-    const stateStore = new LevelStateStore({
-      disk,
-      name: state.stateDirectory,
-      clock: options.clock,
-      createIfMissing: identity === undefined,
-    })
-    await stateStore.open()
-    opened.unshift(stateStore)
-    if (identity === undefined) await assertEmpty(disk, stateStore)
+    const { clock } = options
+    const states = new StateDirectories(disk, clock, state.stateDirectory)
+    opened.unshift(states)
+    await states.open(identity === undefined)
+    if (identity === undefined) await assertEmpty(disk, states.store)
     const peers = await (identity === undefined ? PeersFile.create(disk) : PeersFile.open(disk))
     const own = identity ?? newIdentity(options, (options.drawIncarnation ?? drawIncarnation)())
     if (identity === undefined) await writeIdentity(disk, own)
@@ -94,14 +105,23 @@ export async function openDataDirectory(disk: Disk, options: DataDirectoryOption
       identity: own,
       firstStart: identity === undefined,
       logStore,
-      stateStore,
+      get stateStore() {
+        return states.store
+      },
+      newStateName: () => states.newName(),
+      replaceState: (name, take) => states.replace(name, take),
+      removeState: (name) => disk.removeDatabase(name),
+      buildState: (name, meta) => createSnapshotBuilder({ disk, name, clock, meta }),
       peerIncarnations: () => peers.incarnations(),
       rememberPeer: (id, incarnation) => peers.remember(id, incarnation),
       space: () => disk.space(),
       usage: () => usageOf(disk),
+      async verifyLogFiles(pace) {
+        await disk.verifyDatabase?.(LOG, { pace })
+      },
       async close() {
         await peers.close()
-        await stateStore.close()
+        await states.close()
         await logStore.close()
       },
     }

@@ -67,6 +67,11 @@ export async function writeIdentity(disk: Disk, identity: Identity): Promise<voi
   await disk.replaceFile(IDENTITY_FILE, encodeChecked(content))
 }
 
+/** Marks a directory that is being filled by other means than a start: no node starts on it before it has its identity. */
+export async function writeUnfinished(disk: Disk): Promise<void> {
+  await disk.replaceFile(IDENTITY_FILE, encodeChecked({ formatVersion: FORMAT_VERSION, unfinished: true }))
+}
+
 /**
  * The identity of the directory, undefined where it has none.
  *
@@ -76,6 +81,19 @@ export async function writeIdentity(disk: Disk, identity: Identity): Promise<voi
 export async function readIdentity(disk: Disk, expected: IdentityExpected): Promise<Identity | undefined> {
   const bytes = await disk.readFile(IDENTITY_FILE)
   if (bytes === undefined) return undefined
+  const identity = decodeIdentity(disk, bytes)
+  assertExpected(disk.path, identity, expected)
+  return identity
+}
+
+/** The identity of a directory, whosever it is. Throws as `readIdentity` does, and DamagedDataError where there is none. */
+export async function inspectIdentity(disk: Disk): Promise<Identity> {
+  const bytes = await disk.readFile(IDENTITY_FILE)
+  if (bytes === undefined) throw damaged(`The identity in ${disk.path} is missing`)
+  return decodeIdentity(disk, bytes)
+}
+
+function decodeIdentity(disk: Disk, bytes: Uint8Array): Identity {
   const value = decodeChecked(bytes)
   const formatVersion = isObject(value) ? value['formatVersion'] : undefined
   if (typeof formatVersion === 'number' && formatVersion !== FORMAT_VERSION) {
@@ -84,11 +102,15 @@ export async function readIdentity(disk: Disk, expected: IdentityExpected): Prom
         'Start it with the version of Balsa that wrote it, or a newer one.',
     )
   }
+  if (isObject(value) && value['unfinished'] === true) {
+    throw new WrongDirectoryError(
+      `${disk.path} is of a restore that did not end. Delete the directory, and restore the backup again.`,
+    )
+  }
   const identity = identityOf(value)
   if (identity === undefined) {
     throw damaged(`The identity in ${disk.path} is broken (its checksum does not fit its content)`)
   }
-  assertExpected(disk.path, identity, expected)
   return identity
 }
 

@@ -55,11 +55,32 @@ export interface PeerStatus {
   readonly inFlightBytes: number
 }
 
+/** Message BackupRequest of cluster.proto. */
+export type BackupRequest = Readonly<Record<never, never>>
+
+/** Message BackupResponse of cluster.proto: one of the two. */
+export interface BackupResponse {
+  readonly head?: BackupHead | null
+  readonly chunk?: Uint8Array | null
+}
+
+/** Message BackupHead of cluster.proto. */
+export interface BackupHead {
+  readonly clusterId: Uint8Array
+  readonly clusterName: string
+  readonly nodeId: string
+  readonly version: string
+  readonly meta: Uint8Array
+  readonly estimatedBytes: number
+}
+
 export interface LoadedProtos {
   /** Of all three files: for reflection, and to make clients of. */
   readonly packageDefinition: PackageDefinition
   /** Cluster.Status, which is not hot and has no codec of its own. */
   readonly statusMethod: MethodDefinition<StatusRequest, StatusResponse>
+  /** Cluster.Backup, whose few large messages need no codec of their own either. */
+  readonly backupMethod: MethodDefinition<BackupRequest, BackupResponse>
 }
 
 /**
@@ -78,7 +99,10 @@ export function loadProtos(): LoadedProtos {
     oneofs: true,
   })
   const cluster = packageDefinition['balsa.v1.Cluster']
-  if (cluster === undefined || !('Status' in cluster)) throw new Error('cluster.proto has no Cluster.Status')
+  if (cluster === undefined || !('Status' in cluster && 'Backup' in cluster)) {
+    throw new Error('cluster.proto has not the methods that it should')
+  }
   const statusMethod = cluster['Status'] as unknown as MethodDefinition<StatusRequest, StatusResponse>
-  return { packageDefinition, statusMethod }
+  const backupMethod = cluster['Backup'] as unknown as MethodDefinition<BackupRequest, BackupResponse>
+  return { packageDefinition, statusMethod, backupMethod }
 }

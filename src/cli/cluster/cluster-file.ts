@@ -15,13 +15,20 @@ export interface ClusterFileNode {
   readonly restartCommand: string
 }
 
+/** What `DIR/cluster.json` holds. */
+export interface ClusterFile {
+  /** Where it is not the default: of a cluster that was restored. */
+  readonly clusterName: string | undefined
+  readonly nodes: readonly ClusterFileNode[]
+}
+
 const fileOf = (dir: string) => join(dir, 'cluster.json')
 
 /**
  * The nodes that were started in a directory last, or undefined where none ever were.
  * @throws UsageError where the file is not what `cluster start` writes
  */
-export function readClusterFile(dir: string): ClusterFileNode[] | undefined {
+export function readClusterFile(dir: string): ClusterFile | undefined {
   let text: string
   try {
     text = readFileSync(fileOf(dir), 'utf8')
@@ -30,8 +37,10 @@ export function readClusterFile(dir: string): ClusterFileNode[] | undefined {
     throw new UsageError(`${fileOf(dir)} cannot be read: ${(error as Error).message}`)
   }
   try {
-    const { nodes } = JSON.parse(text) as { nodes?: unknown }
-    if (Array.isArray(nodes) && nodes.length > 0 && nodes.every(isNode)) return nodes
+    const { nodes, clusterName } = JSON.parse(text) as { nodes?: unknown; clusterName?: unknown }
+    if (Array.isArray(nodes) && nodes.length > 0 && nodes.every(isNode)) {
+      return { nodes, clusterName: typeof clusterName === 'string' ? clusterName : undefined }
+    }
   } catch {
     // Told below, with the way out.
   }
@@ -53,10 +62,10 @@ function isNode(value: unknown): value is ClusterFileNode {
 }
 
 /** Writes `DIR/cluster.json`, whole or not at all: a script may read it at any moment. */
-export function writeClusterFile(dir: string, nodes: readonly ClusterFileNode[]): void {
+export function writeClusterFile(dir: string, { clusterName, nodes }: ClusterFile): void {
   mkdirSync(dir, { recursive: true })
   const draft = `${fileOf(dir)}.new`
-  writeFileSync(draft, `${JSON.stringify({ nodes }, undefined, 2)}\n`)
+  writeFileSync(draft, `${JSON.stringify({ clusterName, nodes }, undefined, 2)}\n`)
   renameSync(draft, fileOf(dir))
 }
 

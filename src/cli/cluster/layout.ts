@@ -21,6 +21,8 @@ export interface LayoutOptions {
   /** Absolute: a restart by hand works from everywhere. */
   readonly dir: string
   readonly basePort: number
+  /** Where it is not the default. */
+  readonly clusterName?: string | undefined
   /** The program that runs this CLI, and its first arguments. */
   readonly self: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
@@ -45,7 +47,8 @@ export const OWN_NAMES: readonly string[] = Object.freeze([
 ])
 
 /** Lays out the nodes n1, n2, … of a local cluster. */
-export function layoutCluster({ nodes, dir, basePort, self, env }: LayoutOptions): NodeLayout[] {
+export function layoutCluster(options: LayoutOptions): NodeLayout[] {
+  const { nodes, dir, basePort, clusterName, self, env } = options
   const members = Array.from({ length: nodes }, (_, index) => ({
     id: `n${index + 1}`,
     clientAddress: `127.0.0.1:${basePort + index}`,
@@ -55,7 +58,9 @@ export function layoutCluster({ nodes, dir, basePort, self, env }: LayoutOptions
   return members.map(({ id, clientAddress, peerAddress }) => {
     const dataDir = join(dir, id)
     const args = ['serve', '--id', id, '--data', dataDir, '--listen', clientAddress, '--peer-listen']
-    args.push(peerAddress, '--peers', peers, ...flagsOf(env))
+    args.push(peerAddress, '--peers', peers)
+    if (clusterName !== undefined) args.push('--cluster-name', clusterName)
+    args.push(...flagsOf(env))
     return Object.freeze({
       id,
       clientAddress,

@@ -22,6 +22,7 @@ const SAME_SIGNAL_MS = 1000
 export interface LocalClusterOptions {
   readonly layout: readonly NodeLayout[]
   readonly dir: string
+  readonly clusterName: string | undefined
   readonly self: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string | undefined>>
   readonly say: (text: string) => void
@@ -168,13 +169,11 @@ export class LocalCluster {
   }
 
   #writeFile(): void {
-    const { layout, dir } = this.#options
-    writeClusterFile(
-      dir,
-      layout.map(({ id, clientAddress, peerAddress, dataDir, restartCommand }) => {
-        const pid = this.#pids.get(id) ?? null
-        return { id, pid, clientAddress, peerAddress, dataDir, restartCommand }
-      }),
-    )
+    const { layout, dir, clusterName } = this.#options
+    const nodes = layout.map(({ id, clientAddress, peerAddress, dataDir, restartCommand }) => {
+      const pid = this.#pids.get(id) ?? null
+      return { id, pid, clientAddress, peerAddress, dataDir, restartCommand }
+    })
+    writeClusterFile(dir, { clusterName, nodes })
   }
 }

@@ -32,12 +32,12 @@ export async function startCluster(options: StartOptions, context: CliContext): 
   const dir = resolve(options.dir)
   const shownDir = shown(dir)
   const before = readClusterFile(dir)
-  const nodes = nodesOf(options, before?.length, shownDir)
+  const nodes = nodesOf(options, before?.nodes.length, shownDir)
   if (before) {
-    const running = await runningNodes(before)
+    const running = await runningNodes(before.nodes)
     if (running.length > 0) {
       const who = running.map(({ id, pid }) => `${id} (pid ${pid})`).join(', ')
-      const usage = usageLines(before.map(({ clientAddress }) => clientAddress)).slice(0, 3)
+      const usage = usageLines(before.nodes.map(({ clientAddress }) => clientAddress)).slice(0, 3)
       throw new UsageError(
         `a cluster runs from ${shownDir} already: ${who}.\nUse it:\n${usage.join('\n')}\n` +
           'Stop it with ctrl-C in its terminal, or start another with --dir and --base-port',
@@ -46,7 +46,8 @@ export async function startCluster(options: StartOptions, context: CliContext): 
   }
   const basePort = await freeBasePort(options.basePort, nodes)
   const env = withoutOwnNames(context.env)
-  const layout = layoutCluster({ nodes, dir, basePort, self: context.self, env })
+  const clusterName = before?.clusterName
+  const layout = layoutCluster({ nodes, dir, basePort, clusterName, self: context.self, env })
   const warnings = check(layout, env)
   makeDirectory(dir, shownDir)
 
@@ -58,6 +59,7 @@ export async function startCluster(options: StartOptions, context: CliContext): 
   const cluster = new LocalCluster({
     layout,
     dir,
+    clusterName,
     self: context.self,
     env,
     say,

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { openBackup } from '../../../src/client/backup.ts'
+import { BalsaClient } from '../../../src/client/client.ts'
+import type { CliContext } from '../../../src/cli/context.ts'
+import { COMMANDS } from '../../../src/cli/program.ts'
+import { run } from '../../../src/cli/run.ts'
+import { resolveConfig } from '../../../src/server/config.ts'
+import { startNode } from '../../../src/server/node.ts'
+import type { RunningNode } from '../../../src/server/node.ts'
+import { fakeWorld } from './fake-context.ts'
+
+/** Where a node of this process is to run. */
+export interface NodePlace {
+  readonly id: string
+  readonly dir: string
+  /** Of all members. */
+  readonly peers: string
+  readonly clusterName: string
+}
+
+/** Starts a node in this process: real gRPC, real LevelDB. */
+export function liveNode({ id, dir, peers, clusterName }: NodePlace): Promise<RunningNode> {
+  const peerListen = peers
+    .split(',')
+    .find((peer) => peer.startsWith(`${id}=`))!
+    .slice(id.length + 1)
+  const times = { heartbeatMs: '50', electionMs: '300', minFreeBytes: '0' }
+  const flags = { id, data: dir, listen: '127.0.0.1:0', peerListen, peers, clusterName, ...times }
+  const { config } = resolveConfig({ flags, env: {} })
+  return startNode(config, { logger: pino({ level: 'silent' }), version: '1.2.3' })
+}
+
+/** `n1=127.0.0.1:PORT,…` with ports that were free a moment ago. */
+export async function peersOf(count: number): Promise<string> {
+  const servers = Array.from({ length: count }, () => createServer())
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
+        }),
+    ),
+  )
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports.map((port, i) => `n${i + 1}=127.0.0.1:${port}`).join(',')
+}
+
+/** A cluster in this process, over directories `DIR/n1`, … that may hold something already. */
+export class LiveCluster implements AsyncDisposable {
+  readonly nodes: readonly RunningNode[]
+  readonly client: BalsaClient
+
+  private constructor(nodes: readonly RunningNode[]) {
+    this.nodes = nodes
+    this.client = new BalsaClient({ endpoints: this.addresses, timeoutMs: 20_000 })
+  }
+
+  static async start(dir: string, count: number, clusterName: string): Promise<LiveCluster> {
+    const peers = await peersOf(count)
+    const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`)
+    const start = (id: string) => liveNode({ id, dir: join(dir, id), peers, clusterName })
+    return new LiveCluster(await Promise.all(ids.map(start)))
+  }
+
+  get addresses(): string[] {
+    return this.nodes.map(({ clientAddress }) => clientAddress)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close()
+    await Promise.all(this.nodes.map((node) => node.stop()))
+  }
+}
+
+/** Runs a command in this process, with real clients. */
+export async function balsa(...args: string[]) {
+  const world = fakeWorld({})
+  const connect: CliContext['connect'] = (options) => Promise.resolve(new BalsaClient(options))
+  const exitCode = await run(args, { ...world.context, connect, openBackup }, COMMANDS)
+  return { exitCode, bytes: world.stdout.bytes, text: world.stdout.text, errors: world.stderr.text }
+}
+
+/** A directory of its own for a test, removed afterwards. */
+export async function withDirectory(test: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'balsa-backup-'))
+  try {
+    await test(dir)
+  } finally {
+    await rm(dir, { recursive: true })
+  }
+}
