@@ -19,7 +19,7 @@ const BATCH_BYTES = 1024 * 1024
 /** The parts of a place where a state is built. */
 export interface BuildingSite {
   /** Open and empty. */
-  readonly store: StateStore
+  readonly store: Pick<StateStore, 'write' | 'close'>
   /** Makes what was written and closed durable as a whole. */
   sync(): Promise<void>
   /** Removes it, closed. */
