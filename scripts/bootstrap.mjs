@@ -16,6 +16,7 @@ const programs = {
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',
   soak: 'test/soak/main.ts',
+  explore: 'test/explore/main.ts',
   'disk-faults': 'test/disk-faults/main.ts',
 }
 

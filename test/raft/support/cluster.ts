@@ -73,7 +73,7 @@ export class Cluster {
       send: (message) => {
         observer.send?.(message)
         this.invariants.sent(this.server(message.from), message)
-        if (!this.#isCut(message.from, message.to)) this.pool.push(message)
+        if (!this.isCut(message.from, message.to)) this.pool.push(message)
       },
       stepped: (server, input, output) => {
         observer.stepped?.(server, input, output)
@@ -143,7 +143,7 @@ export class Cluster {
   /** Brings a follower one snapshot, and tells the leader so. */
   bring(sender: ModelServer, { request, snapshot }: Transfer): void {
     const receiver = this.server(request.to)
-    const arrives = receiver.up && !this.#isCut(sender.id, receiver.id)
+    const arrives = receiver.up && !this.isCut(sender.id, receiver.id)
     if (arrives) receiver.receiveSnapshot(snapshot)
     if (!sender.up) return
     sender.step({ type: 'snapshotSent', request, position: arrives ? snapshot.position : undefined })
@@ -159,7 +159,7 @@ export class Cluster {
   /** Delivers one message, which need not wait in the network: a duplicate, a late one, one made by hand. */
   hand(message: Message): Output | undefined {
     const server = this.server(message.to)
-    return server.up && !this.#isCut(message.from, message.to) ? server.receive(message) : undefined
+    return server.up && !this.isCut(message.from, message.to) ? server.receive(message) : undefined
   }
 
   /** Cuts the link between two servers, in both directions. */
@@ -233,7 +233,8 @@ export class Cluster {
     this.run()
   }
 
-  #isCut(a: NodeId, b: NodeId): boolean {
+  /** Whether messages between these two get lost. */
+  isCut(a: NodeId, b: NodeId): boolean {
     return this.#cuts.has(`${a}-${b}`)
   }
 }

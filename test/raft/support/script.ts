@@ -1,9 +1,16 @@
 import { Cluster } from './cluster.ts'
 import { command } from './entries.ts'
 import { describeMessage, describeServer, Narrator } from './narrate.ts'
-import type { RaftOptions } from '../../../src/raft/state.ts'
-import type { Message, NodeId, Term } from '../../../src/raft/types.ts'
-import type { Found, Which } from './cluster.ts'
+import {
+  parseCommand,
+  parseFound,
+  parseNumber,
+  parseOptions,
+  parseWhich,
+  ScriptError,
+} from './script-words.ts'
+import type { Message, NodeId } from '../../../src/raft/types.ts'
+import type { Found } from './cluster.ts'
 import type { ModelServer } from './server.ts'
 
 /** The commands of a script, for people who write one. */
@@ -33,10 +40,19 @@ WHICH: FROM->TO (either may be left out), and a type of message
  */
 export class Script {
   readonly #found: Record<NodeId, Found> = {}
-  readonly #narrator = new Narrator()
+  readonly #narrator: Narrator
   #cluster: Cluster | undefined
 
-  /** Executes one command. Returns what happened, in lines. Throws for a command that makes no sense. */
+  constructor(narrator = new Narrator()) {
+    this.#narrator = narrator
+  }
+
+  /** The cluster, once the script has started it. */
+  get cluster(): Cluster | undefined {
+    return this.#cluster
+  }
+
+  /** Executes one command. Returns what happened, in lines. Throws ScriptError for one that makes no sense. */
   execute(line: string): string[] {
     const [verb = '', ...words] = line.trim().split(/\s+/)
     this.#execute(verb, words)
@@ -51,18 +67,18 @@ export class Script {
         return
       case 'cluster':
         this.#cluster = new Cluster({
-          size: Number(id),
+          size: parseNumber(id, 'the number of servers', 1),
           raft: parseOptions(words.slice(1)),
           found: this.#found,
           observer: this.#narrator,
         })
         return
       case 'tick':
-        return this.#server(id).tick(Number(count ?? 1))
+        return this.#server(id).tick(parseNumber(count ?? '1', 'the number of ticks'))
       case 'timeout':
-        return this.#running().timeout(id)
+        return this.#running().timeout(this.#server(id).id)
       case 'pass':
-        return this.#running().pass(Number(words[0] ?? 1))
+        return this.#running().pass(parseNumber(words[0] ?? '1', 'the number of ticks'))
       case 'deliver':
         return void this.#running().deliver(parseWhich(words))
       case 'run':
@@ -72,34 +88,39 @@ export class Script {
       case 'pool':
         return this.#list('', this.#running().pool)
       case 'cut':
-        return this.#running().cut(id, words[1]!)
+        return this.#running().cut(this.#server(id).id, this.#server(count).id)
       case 'isolate':
-        return this.#running().isolate(id)
+        return this.#running().isolate(this.#server(id).id)
       case 'heal':
         return this.#running().heal()
       case 'propose':
-        return void this.#server(id).propose(command(words.slice(1).join(' ')))
+        return void this.#server(id).propose(command(parseCommand(words.slice(1))))
       case 'read':
-        return void this.#server(id).step({ type: 'readIndex', id: Number(count) })
+        return void this.#server(id).step({
+          type: 'readIndex',
+          id: parseNumber(count, 'the number of the read'),
+        })
       case 'hold':
         this.#server(id).auto.persist = false
         return
       case 'persist':
-        return this.#server(id).persist(count === undefined ? undefined : Number(count))
+        return this.#server(id).persist(
+          count === undefined ? undefined : parseNumber(count, 'the number of writes'),
+        )
       case 'resume':
         this.#server(id).auto.persist = true
         return this.#server(id).settle()
       case 'crash':
-        return this.#running().crash(id, Number(count ?? 0))
+        return this.#running().crash(this.#server(id).id, parseNumber(count ?? '0', 'the number of writes'))
       case 'restart':
-        return this.#narrator.started(this.#running().restart(id))
+        return this.#narrator.started(this.#running().restart(this.#server(id).id))
       case 'show':
         for (const shown of words.length > 0 ? words : this.#running().ids) {
           this.#narrator.say(describeServer(this.#server(shown)))
         }
         return
       default:
-        throw new Error(`there is no command ${verb}; there are:${COMMANDS}`)
+        throw new ScriptError(`there is no command ${verb}; there are:${COMMANDS}`)
     }
   }
 
@@ -110,12 +131,16 @@ export class Script {
   }
 
   #running(): Cluster {
-    if (this.#cluster === undefined) throw new Error('there is no cluster yet')
+    if (this.#cluster === undefined) throw new ScriptError('there is no cluster yet: begin with `cluster 3`')
     return this.#cluster
   }
 
-  #server(id: NodeId): ModelServer {
-    return this.#running().server(id)
+  #server(id: NodeId | undefined): ModelServer {
+    const { ids, servers } = this.#running()
+    const server = servers.get(id ?? '')
+    if (server === undefined)
+      throw new ScriptError(`there is no server ${id ?? '(none is named)'}; there are ${ids.join(', ')}`)
+    return server
   }
 }
 
@@ -134,33 +159,4 @@ export function rerun(text: string): string {
     else if (line.startsWith('> ')) lines.push(...script.execute(line.slice(2)).map((said) => `  ${said}`))
   }
   return lines.join('\n')
-}
-
-function parseOptions(words: readonly string[]): Partial<RaftOptions> {
-  const options: Record<string, number> = {}
-  for (const word of words) {
-    const [name, value] = word.split('=')
-    options[name!] = Number(value)
-  }
-  return options
-}
-
-function parseFound(words: readonly string[]): Found {
-  const at = words.indexOf('term')
-  const log: Term[] = (at === -1 ? words : words.slice(0, at)).map(Number)
-  return at === -1 ? { log } : { log, term: Number(words[at + 1]) }
-}
-
-function parseWhich(words: readonly string[]): Which {
-  const which: { -readonly [K in keyof Which]: Which[K] } = {}
-  for (const word of words) {
-    if (!word.includes('->')) {
-      which.type = word as Message['type']
-      continue
-    }
-    const [from, to] = word.split('->')
-    if (from) which.from = from
-    if (to) which.to = to
-  }
-  return which
 }
