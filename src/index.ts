@@ -3,7 +3,7 @@ export { MAX_KEY_BYTES, MAX_REQUEST_BYTES, MAX_VALUE_BYTES } from './client/argu
 export { BalsaClient, type CasResult, type ClientOptions } from './client/client.ts'
 export type { Connection, ConnectionHandlers, Connector, Runtime } from './client/connector.ts'
 export { Entry } from './client/entry.ts'
-export type { ClusterStatus, NodeStatus } from './client/status.ts'
+export type { ClusterStatus, NodeDisk, NodeStatus } from './client/status.ts'
 export {
   AbortedError,
   BalsaError,

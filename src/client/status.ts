@@ -22,6 +22,24 @@ export interface NodeStatus {
   readonly pid: number | null
   readonly version: string | null
   readonly dataDir: string | null
+  /** Older revisions than this cannot be read. */
+  readonly compactedRevision: number | null
+  /** The state on disk holds everything up to this entry of the log; what comes after it is in the log. */
+  readonly checkpointIndex: number | null
+  readonly disk: NodeDisk | null
+}
+
+/** What a node's data takes of its disk, in bytes, and what is left. */
+export interface NodeDisk {
+  readonly logBytes: number
+  readonly stateBytes: number
+  /** Of the file system. */
+  readonly freeBytes: number
+  readonly totalBytes: number
+  /** Below the node's limit: as the leader it takes no writes. */
+  readonly lowOnSpace: boolean
+  /** Since the state was last brought up to date, in milliseconds. */
+  readonly checkpointAgeMs: number
 }
 
 export interface ClusterStatus {
@@ -111,7 +129,19 @@ function reached(answer: StatusResponse): NodeStatus {
   const { lastIndex, revision, health, stateHash, pid, version, dataDir } = answer
   const log = { commitIndex, lastApplied, firstIndex, lastIndex, revision }
   const addresses = { id, clientAddress, peerAddress, reachable: true }
-  return { ...addresses, role, term, ...log, health, stateHash, pid, version, dataDir }
+  const { compactedRevision, checkpointIndex, disk } = answer
+  const process = { health, stateHash, pid, version, dataDir }
+  // An older node tells nothing of its disk.
+  return {
+    ...addresses,
+    role,
+    term,
+    ...log,
+    ...process,
+    compactedRevision,
+    checkpointIndex,
+    disk: disk ?? null,
+  }
 }
 
 function unreached(
@@ -137,5 +167,8 @@ function unreached(
     pid: null,
     version: null,
     dataDir: null,
+    compactedRevision: null,
+    checkpointIndex: null,
+    disk: null,
   }
 }

@@ -29,6 +29,7 @@ export class Checkpointer {
   #reclaiming = false
   #paused = false
   #lastAt: number
+  #writtenAt: number
   #index: LogIndex
 
   constructor(machine: StateMachine, store: StateStore, clock: Clock, settings: CheckpointSettings) {
@@ -36,13 +37,18 @@ export class Checkpointer {
     this.#store = store
     this.#clock = clock
     this.#settings = settings
-    this.#lastAt = clock.now()
+    this.#lastAt = this.#writtenAt = clock.now()
     this.#index = machine.applied.index
   }
 
   /** The state store holds everything up to here. */
   get index(): LogIndex {
     return this.#index
+  }
+
+  /** How long ago the last one was written, or this node started, in milliseconds. */
+  get ageMs(): number {
+    return this.#clock.now() - this.#writtenAt
   }
 
   /** Begins a checkpoint if one is due. Resolves when it is written; rejects as the store does. */
@@ -100,6 +106,7 @@ export class Checkpointer {
     }
     this.#machine.checkpointWritten()
     this.#index = checkpoint.upTo.index
+    this.#writtenAt = this.#clock.now()
     this.#reclaim(checkpoint.freed)
   }
 

@@ -1,7 +1,8 @@
 import type { handleUnaryCall } from '@grpc/grpc-js'
 import type { PeerStatus, StatusRequest, StatusResponse } from '../wire/proto.ts'
 import type { NodeConfig } from './config.ts'
-import type { Replica, ReplicaView } from './replica.ts'
+import { mebibytes } from './refusals.ts'
+import type { DiskStatus, Replica, ReplicaView } from './replica.ts'
 
 /** What the service tells of its node beside what the replica knows. */
 export interface NodeDescription {
@@ -18,10 +19,16 @@ export function statusHandler(
   replica: Replica,
   description: NodeDescription,
 ): handleUnaryCall<StatusRequest, StatusResponse> {
-  return (_call, callback) => callback(null, statusOf(replica.view(), description))
+  return (_call, callback) => {
+    void replica.diskStatus().then((disk) => callback(null, statusOf(replica.view(), disk, description)))
+  }
 }
 
-function statusOf(view: ReplicaView, description: NodeDescription): StatusResponse {
+function statusOf(
+  view: ReplicaView,
+  disk: DiskStatus | undefined,
+  description: NodeDescription,
+): StatusResponse {
   const { config, clusterId, clientAddress, peerAddress, version, pid } = description
   return {
     id: view.id,
@@ -37,7 +44,7 @@ function statusOf(view: ReplicaView, description: NodeDescription): StatusRespon
     firstIndex: view.firstIndex,
     lastIndex: view.lastIndex,
     revision: view.revision,
-    health: healthOf(view),
+    health: healthOf(view, disk),
     stateHash: view.stateHash,
     pid,
     version,
@@ -46,6 +53,8 @@ function statusOf(view: ReplicaView, description: NodeDescription): StatusRespon
     clusterTimeMs: view.clusterTimeMs,
     checkpointIndex: view.checkpointIndex,
     peers: view.peers.map((peer) => peerStatus(peer, view, config)),
+    compactedRevision: view.compactedRevision,
+    disk: disk ?? null,
   }
 }
 
@@ -62,8 +71,10 @@ function peerStatus(peer: ReplicaView['peers'][number], view: ReplicaView, confi
 }
 
 /** "serving", or why this node cannot serve, in words. */
-function healthOf({ leader, peers }: ReplicaView): string {
-  if (leader !== undefined) return 'serving'
+function healthOf({ leader, peers }: ReplicaView, disk: DiskStatus | undefined): string {
+  if (leader !== undefined) {
+    return disk?.lowOnSpace ? `low on disk space, ${mebibytes(disk.freeBytes)} left: no writes` : 'serving'
+  }
   const refused = peers.find(({ refusal }) => refusal !== '')
   if (refused !== undefined) return `no leader is known; ${refused.id}: ${refused.refusal}`
   const connected = peers.filter((peer) => peer.connected).length

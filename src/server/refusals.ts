@@ -64,7 +64,8 @@ export function lowSpace(nodes: readonly (readonly [NodeId, number])[], minFreeB
   }
 }
 
-function mebibytes(bytes: number): string {
+/** Bytes as people read them. */
+export function mebibytes(bytes: number): string {
   return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`
 }
 

@@ -11,8 +11,8 @@ import type { NodeView } from '../raft/node.ts'
 import type { InitialState, RaftOptions } from '../raft/state.ts'
 import type { LogIndex, NodeId, RoleStatus } from '../raft/types.ts'
 import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
-import type { DataDirectory } from '../storage/data-directory.ts'
-import type { Disk } from '../storage/disk.ts'
+import type { DataDirectory, DirectoryUsage } from '../storage/data-directory.ts'
+import type { Disk, DiskSpace } from '../storage/disk.ts'
 import type { RecoveredLog } from '../storage/log-store.ts'
 import type { StateSnapshot } from '../storage/snapshot/snapshot.ts'
 import type { PeerIdentity, Transport } from '../transport/transport.ts'
@@ -111,6 +111,12 @@ export interface ReplicaParts {
   readonly changed?: (status: RoleStatus) => void
   /** Makes the core, for who wants to watch its every step. Default: a RaftNode. */
   readonly newCore?: (options: RaftOptions, initial: InitialState) => RaftNode
+}
+
+/** What a replica's data takes of its disk, in bytes, and what is left. */
+export interface DiskStatus extends DirectoryUsage, DiskSpace {
+  readonly lowOnSpace: boolean
+  readonly checkpointAgeMs: number
 }
 
 /** What a replica knows of itself and of its peers. */
@@ -297,6 +303,18 @@ export class Replica {
     if (applied >= upTo || this.#stopping !== undefined) return
     this.#loaded.progress.report('applying the log', applied - from, upTo - from)
     this.#parts.clock.after(REPLAY_POLL_MS, () => this.#tellReplay(upTo, from))
+  }
+
+  /** What the data takes of the disk, and what is left; undefined where the disk cannot be looked at. */
+  async diskStatus(): Promise<DiskStatus | undefined> {
+    try {
+      const [usage, space] = await Promise.all([this.#directory.usage(), this.#directory.space()])
+      const lowOnSpace = this.#spaceGuard.lowSpaceBytes !== undefined
+      return { ...usage, ...space, lowOnSpace, checkpointAgeMs: Math.round(this.#checkpointer.ageMs) }
+    } catch (error) {
+      this.#parts.logger.warn({ err: error }, 'the disk cannot be looked at')
+      return undefined
+    }
   }
 
   /** A peer whose incarnation cannot be written down is not only refused: the disk is broken. */

@@ -40,6 +40,19 @@ export interface StatusResponse {
   readonly clusterTimeMs: number
   readonly checkpointIndex: number
   readonly peers: readonly PeerStatus[]
+  readonly compactedRevision: number
+  /** Null where the disk could not be looked at. */
+  readonly disk: DiskStatus | null
+}
+
+/** Message DiskStatus of cluster.proto. */
+export interface DiskStatus {
+  readonly logBytes: number
+  readonly stateBytes: number
+  readonly freeBytes: number
+  readonly totalBytes: number
+  readonly lowOnSpace: boolean
+  readonly checkpointAgeMs: number
 }
 
 /** Message PeerStatus of cluster.proto. */

@@ -21,6 +21,16 @@ function node(id: string, role: string, port: number): NodeStatus {
     pid: 1234,
     version: '1.2.3',
     dataDir: '/data',
+    compactedRevision: 7,
+    checkpointIndex: 100,
+    disk: {
+      logBytes: 5 * 2 ** 20,
+      stateBytes: 999,
+      freeBytes: 300 * 2 ** 30,
+      totalBytes: 2 ** 40,
+      lowOnSpace: id === 'n2',
+      checkpointAgeMs: 1234,
+    },
   }
 }
 
@@ -28,7 +38,8 @@ function lost(id: string, clientAddress: string): NodeStatus {
   const unknown = { role: null, term: null, commitIndex: null, lastApplied: null, firstIndex: null }
   const more = { lastIndex: null, revision: null, stateHash: null, pid: null, version: null, dataDir: null }
   const health = 'unreachable: connection refused'
-  return { id, clientAddress, peerAddress: '', reachable: false, health, ...unknown, ...more }
+  const disk = { compactedRevision: null, checkpointIndex: null, disk: null }
+  return { id, clientAddress, peerAddress: '', reachable: false, health, ...unknown, ...more, ...disk }
 }
 
 const led: ClusterStatus = {
@@ -58,6 +69,24 @@ describe('balsa status', () => {
       ['', 'n3', '-', '-', '-', '-', '-', '-', '127.0.0.1:7003', 'unreachable'],
     ])
     assert.match(world.stdout.text, /n2 leads in term 4; 2 of 3 nodes answer\.\n$/)
+  })
+
+  it('shows with --disk what the data takes, and what is left', async () => {
+    const world = fakeWorld(told(led))
+    assert.equal(await world.run('status', '--disk'), 0)
+    const rows = world.stdout.text.split('\n').filter((line) => /n\d/.test(line) && line.includes('│'))
+    const cells = rows.map((row) =>
+      row
+        .split('│')
+        .map((cell) => cell.trim())
+        .slice(1, -1),
+    )
+    const sizes = ['1–121', '5.00 MiB', '999 B', '100', '1.2 s', '7', '300 GiB', '1.00 TiB']
+    assert.deepEqual(cells, [
+      ['n1', ...sizes, 'enough'],
+      ['n2', ...sizes, 'low: no writes'],
+      ['n3', ...sizes.map(() => '-'), 'unreachable'],
+    ])
   })
 
   it('exits with 3 where there is no leader, in words and as JSON', async () => {

@@ -28,7 +28,16 @@ describe('status', () => {
     const cluster = new FakeCluster()
     serving(cluster, 'a:1', 'n1', { leader: 'n2' })
     const log = { commitIndex: 9, lastApplied: 8, firstIndex: 1, lastIndex: 10, revision: 5 }
-    const self = { pid: 42, version: '0.1.0', dataDir: '/data', stateHash: 'abc' }
+    const disk = {
+      logBytes: 1,
+      stateBytes: 2,
+      freeBytes: 3,
+      totalBytes: 4,
+      lowOnSpace: false,
+      checkpointAgeMs: 5,
+    }
+    const kept = { compactedRevision: 3, checkpointIndex: 8, disk }
+    const self = { pid: 42, version: '0.1.0', dataDir: '/data', stateHash: 'abc', ...kept }
     serving(cluster, 'b:1', 'n2', { role: 'leader', leader: 'n2', ...log, ...self })
     serving(cluster, 'c:1', 'n3', { leader: 'n2' })
     const status = await cluster.client().status()
@@ -96,6 +105,9 @@ describe('status', () => {
       pid: null,
       version: null,
       dataDir: null,
+      compactedRevision: null,
+      checkpointIndex: null,
+      disk: null,
     })
   })
 

@@ -284,6 +284,8 @@ const EMPTY_STATUS: StatusResponse = {
   sessions: 0,
   clusterTimeMs: 0,
   checkpointIndex: 0,
+  compactedRevision: 0,
+  disk: null,
   peers: [],
 }
 

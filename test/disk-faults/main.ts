@@ -58,7 +58,7 @@ else {
   })
   await Promise.all(Array.from({ length: AT_A_TIME }, () => work(planned)))
 }
-if (words === '') {
+if (words === '' || words === 'full') {
   const noMount = fullDiskObstacle()
   if (noMount !== undefined) skip('a disk that is really full', noMount)
   else {

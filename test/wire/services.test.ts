@@ -110,6 +110,15 @@ describe('Cluster.Status', () => {
       sessions: 8,
       clusterTimeMs: 9,
       checkpointIndex: 2,
+      compactedRevision: 1,
+      disk: {
+        logBytes: 1,
+        stateBytes: 2,
+        freeBytes: 3,
+        totalBytes: 4,
+        lowOnSpace: true,
+        checkpointAgeMs: 5,
+      },
       peers: [
         {
           id: 'n2',

@@ -13,11 +13,13 @@ export function addStatus(program: Command, invocation: Invocation): void {
   const command = program
     .command('status')
     .description('show all nodes of the cluster; exits with 3 if there is no leader')
-  command.action(async () => {
+    .option('--disk', 'what the data of each node takes of its disk, and what is left')
+  command.action(async (options: { disk?: boolean }) => {
     await withClient(command, invocation, async (call) => {
       const timeoutMs = Math.min(call.options.timeoutMs, LONGEST_WAIT_MS)
       const status = await call.client.status({ timeoutMs })
-      const words = statusTable(status, colours(invocation.context))
+      const table = options.disk ? diskTable : statusTable
+      const words = table(status, colours(invocation.context))
       await printResult(call, status, words)
       return status.leader ? ExitCode.Ok : ExitCode.Unavailable
     })
@@ -36,6 +38,62 @@ export function colours(context: Pick<CliContext, 'stdout' | 'env'>): Colours {
   const wanted = context.stdout.isTTY === true && (context.env.NO_COLOR ?? '') === ''
   const paint = (code: number) => (text: string) => (wanted ? `\u001b[${code}m${text}\u001b[0m` : text)
   return { good: paint(32), bad: paint(31), strong: paint(1) }
+}
+
+const DISK_HEAD = [
+  'node',
+  'log entries',
+  'log',
+  'state',
+  'checkpoint',
+  'age',
+  'compacted',
+  'free',
+  'of',
+  'space',
+]
+
+/** What each node's data takes of its disk, as a table for people. */
+export function diskTable(status: ClusterStatus, paint: Colours): string {
+  const words = new Set(['node', 'space'])
+  const table = new Table({
+    head: DISK_HEAD.map((title) => paint.strong(title)),
+    colAligns: DISK_HEAD.map((title) => (words.has(title) ? 'left' : 'right')),
+    style: { head: [], border: [] },
+  })
+  for (const node of status.nodes) table.push(diskRow(node, paint))
+  return `${table.toString()}\n${summary(status, paint)}`
+}
+
+function diskRow({ id, disk, ...node }: NodeStatus, paint: Colours): string[] {
+  if (disk === null) {
+    const state = node.reachable ? 'unknown' : 'unreachable'
+    return [id || '?', ...DISK_HEAD.slice(2).map(() => '-'), paint.bad(state)]
+  }
+  return [
+    id,
+    `${node.firstIndex}–${node.lastIndex}`,
+    bytes(disk.logBytes),
+    bytes(disk.stateBytes),
+    `${node.checkpointIndex}`,
+    `${(disk.checkpointAgeMs / 1000).toFixed(1)} s`,
+    `${node.compactedRevision}`,
+    bytes(disk.freeBytes),
+    bytes(disk.totalBytes),
+    disk.lowOnSpace ? paint.bad('low: no writes') : paint.good('enough'),
+  ]
+}
+
+/** With three digits, in the units of 1024. */
+function bytes(count: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let unit = 0
+  let value = count
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`
 }
 
 const HEAD = ['', 'node', 'role', 'term', 'commit', 'applied', 'last', 'revision', 'address', 'health']

@@ -60,6 +60,9 @@ const UNKNOWN: NodeStatus = {
   pid: null,
   version: null,
   dataDir: null,
+  compactedRevision: null,
+  checkpointIndex: null,
+  disk: null,
 }
 
 /** What the fake nodes' status is to be. */
