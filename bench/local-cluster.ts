@@ -13,10 +13,14 @@ export interface LocalCluster extends AsyncDisposable {
   readonly endpoints: readonly string[]
 }
 
-/** Starts `nodes` nodes as `balsa cluster start` does, as shipped, on free ports. */
-export async function startLocalCluster(nodes: number): Promise<LocalCluster> {
+/**
+ * Starts `nodes` nodes as `balsa cluster start` does, as shipped, on free ports.
+ *
+ * @param existing a directory that holds such a cluster already
+ */
+export async function startLocalCluster(nodes: number, existing?: string): Promise<LocalCluster> {
   const parent = await mkdtemp(join(tmpdir(), 'balsa-bench-'))
-  const dir = join(parent, 'cluster')
+  const dir = existing ?? join(parent, 'cluster')
   const basePort = await freeBasePort(nodes)
   const args = ['cluster', 'start', '--nodes', `${nodes}`, '--dir', dir, '--base-port', `${basePort}`]
   const child = spawn(process.env.BALSA_NODE ?? process.execPath, [CLI, ...args], {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError } from 'commander'
 import { BalsaClient } from '../src/index.ts'
+import { measureBackup } from './backup.ts'
 import { closedLoop } from './load.ts'
 import type { LoadResult } from './load.ts'
 import { startLocalCluster } from './local-cluster.ts'
@@ -18,6 +19,7 @@ interface Options {
   readonly endpoints?: readonly string[]
   readonly json?: boolean
   readonly startUp?: boolean
+  readonly backup?: boolean
 }
 
 const OPS = ['put', 'get', 'stale-get']
@@ -36,12 +38,14 @@ const program = new Command('bench')
   .option('--endpoints <list>', 'a running cluster instead of one of its own', listOf(String))
   .option('--json', 'one JSON object a line')
   .option('--start-up', 'how long a node with --keys keys takes to start, instead of load')
+  .option('--backup', 'backup, verification and restore of --keys keys, instead of load')
   .action(bench)
 
 await program.parseAsync()
 
 async function bench(options: Options): Promise<void> {
   if (options.startUp) return startUp(options)
+  if (options.backup) return backup(options)
   if (options.endpoints !== undefined) return measure(options, options.endpoints)
   await using cluster = await startLocalCluster(options.nodes)
   await measure(options, cluster.endpoints)
@@ -59,6 +63,18 @@ async function startUp(options: Options): Promise<void> {
     style: { head: [], border: [] },
   })
   for (const { after, up, serves } of results) table.push([after, up, serves])
+  console.log(table.toString())
+}
+
+async function backup(options: Options): Promise<void> {
+  const results = await measureBackup(options, (text) => process.stderr.write(`${text}\n`))
+  if (options.json) return console.log(JSON.stringify(results))
+  const table = new Table({
+    head: ['what', ''],
+    colAligns: ['left', 'right'],
+    style: { head: [], border: [] },
+  })
+  table.push(...Object.entries(results))
   console.log(table.toString())
 }
 
