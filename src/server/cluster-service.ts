@@ -1,8 +1,9 @@
 import type { handleUnaryCall } from '@grpc/grpc-js'
 import type { PeerStatus, StatusRequest, StatusResponse } from '../wire/proto.ts'
 import type { NodeConfig } from './config.ts'
+import type { DiskStatus } from './disk-status.ts'
 import { mebibytes } from './refusals.ts'
-import type { DiskStatus, Replica, ReplicaView } from './replica.ts'
+import type { Replica, ReplicaView } from './replica.ts'
 
 /** What the service tells of its node beside what the replica knows. */
 export interface NodeDescription {
@@ -12,6 +13,8 @@ export interface NodeDescription {
   readonly peerAddress: string
   readonly version: string
   readonly pid: number
+  /** What is wrong with the states of the cluster, in words; undefined: nothing is known to be. */
+  readonly alarm: () => string | undefined
 }
 
 /** `Cluster.Status`: what this node knows of itself and of its peers. Never forwarded. */
@@ -44,7 +47,7 @@ function statusOf(
     firstIndex: view.firstIndex,
     lastIndex: view.lastIndex,
     revision: view.revision,
-    health: healthOf(view, disk),
+    health: description.alarm() ?? healthOf(view, disk),
     stateHash: view.stateHash,
     pid,
     version,
