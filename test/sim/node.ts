@@ -43,6 +43,7 @@ export class SimulatedNode {
       slowestMs: plan.slowestSyncMs,
       slowness: 1,
       full: false,
+      hangs: false,
       freeBytes: 2 ** 40,
       failNext: undefined,
       crashIn: undefined,
@@ -143,6 +144,7 @@ export class SimulatedNode {
     const { temper } = this.disk
     temper.slowness = 1
     temper.full = false
+    temper.hangs = false
     temper.freeBytes = 2 ** 40
     temper.failNext = undefined
     temper.crashIn = undefined

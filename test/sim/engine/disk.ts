@@ -10,6 +10,9 @@ import { SlotFileContent } from './slot-file.ts'
 /** However slow a disk is, this is the longest that anything takes. */
 const SLOWEST_MS = 3000
 
+/** How often a disk that hangs is looked at again. */
+const HANG_MS = 20
+
 /** What the disk does to whoever uses it; faults change it while the simulation runs. */
 export interface DiskTemper {
   /** How long a write with its sync takes, in milliseconds: mostly, and at most. */
@@ -19,6 +22,8 @@ export interface DiskTemper {
   slowness: number
   /** No space is left. */
   full: boolean
+  /** No write ends, as long as this is so. */
+  hangs: boolean
   /** What it says is free, in bytes. */
   freeBytes: number
   /** The next write or sync fails, and after it every write of that process. */
@@ -251,7 +256,11 @@ export class Io {
         // In the page cache it is as good as there, unless the machine goes too: then it depends.
         if (dice.chance(0.5)) work.done(power && work.sync)
       }
-      const event = events.after(this.#disk.latency(least), () => {
+      const end = (): void => {
+        if (temper.hangs) {
+          event = events.after(HANG_MS, end)
+          return
+        }
         underWay.delete(ending)
         const error = this.#failureNow(work, temper)
         if (error === undefined) {
@@ -264,7 +273,8 @@ export class Io {
             else reject(writeFailure(error, failure))
           })
         }
-      })
+      }
+      let event = events.after(this.#disk.latency(least), end)
       underWay.add(ending)
     })
   }
