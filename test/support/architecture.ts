@@ -29,7 +29,17 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   server: { folders: ['transport', 'storage', 'kv', 'wire', 'raft'], files: COMMON, types: [] },
   client: { folders: ['wire'], files: COMMON, types: ['src/raft/types.ts'] },
   check: { folders: [], files: COMMON, types: [] },
-  cli: { folders: ['client', 'server', 'check'], files: COMMON, types: [] },
+  maelstrom: {
+    folders: ['server', 'transport', 'storage', 'kv', 'wire', 'raft'],
+    files: COMMON,
+    types: [],
+  },
+  cli: {
+    // Of storage what needs no node: backups, their restoring, and the repair of a data directory.
+    folders: ['client', 'server', 'storage', 'check', 'maelstrom'],
+    files: COMMON,
+    types: [],
+  },
 }
 
 /** Files at the top of src: what others build on, and the package's entry. */

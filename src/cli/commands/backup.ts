@@ -13,6 +13,7 @@ import {
 } from '../backup-file.ts'
 import { write } from '../context.ts'
 import type { Invocation } from '../context.ts'
+import { UsageError } from '../failure.ts'
 import { globalOptions } from '../global-options.ts'
 import { showProgress } from '../progress.ts'
 
@@ -37,6 +38,9 @@ async function backUp(file: string, force: boolean, command: Command, invocation
   const { writeBackup } = await import('../../storage/backup/writing.ts')
   const { context } = invocation
   const { endpoints, json } = globalOptions(command, context.env)
+  if (file === '-' && context.stdout.isTTY === true) {
+    throw new UsageError('a backup is no text for a terminal: name a file, or send it on with a pipe')
+  }
   const target = file === '-' ? backupStream(context.stdout) : await newBackupFile(file, force)
   try {
     const { head, chunks } = await context.openBackup(endpoints)
