@@ -92,7 +92,7 @@ export class RaftState {
   #handedOut: LogIndex
   #fetchingToApply: LogIndex | undefined
   /** A snapshot is taking the state machine's place: on its way to the disk, or being put in. */
-  #installing: { readonly writeId: number; readonly reset: LogReset } | undefined
+  #installing: { readonly writeId: number; readonly reset: LogReset; handedOut: boolean } | undefined
 
   constructor(options: RaftOptions, initial: InitialState) {
     this.id = options.id
@@ -229,7 +229,9 @@ export class RaftState {
   persisted(writeId: number): void {
     this.durability.persisted(writeId)
     const installing = this.#installing
-    if (installing !== undefined && installing.writeId <= writeId) this.#install ??= installing.reset
+    if (installing === undefined || installing.handedOut || installing.writeId > writeId) return
+    installing.handedOut = true
+    this.#install = installing.reset
   }
 
   /** The state machine has applied everything up to `index`, or has been replaced by one that has. */
@@ -325,7 +327,7 @@ export class RaftState {
     this.#entries = []
     this.#reset = undefined
     const id = this.durability.handOut(this.log.lastIndex)
-    if (reset !== undefined) this.#installing = { writeId: id, reset }
+    if (reset !== undefined) this.#installing = { writeId: id, reset, handedOut: false }
     return { id, hardState, reset, entries }
   }
 

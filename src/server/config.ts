@@ -7,9 +7,9 @@ import {
   isWildcard,
   parseAddress,
   SETTING_KEYS,
-  SettingProblem,
   SETTINGS,
 } from './settings.ts'
+import { SettingProblem } from './setting-kinds.ts'
 import type { LogLevel, SettingKey } from './settings.ts'
 
 /** Everything a node is told before it starts. Frozen. Every address is `host:port`. */
@@ -41,6 +41,8 @@ export interface NodeConfig {
   readonly checkpointIntervalMs: number
   readonly checkpointBytes: number
   readonly logTailBytes: number
+  /** So much of the log is kept behind the last checkpoint, for followers. */
+  readonly logKeepBytes: number
   readonly cacheBytes: number
   /** Writes are refused while the disk has less than this free. */
   readonly minFreeBytes: number
@@ -50,6 +52,10 @@ export interface NodeConfig {
   readonly historyMs: number
   /** More history than this is not kept. */
   readonly maxHistoryBytes: number
+  /** The rest between two passes that look for damage; how much they read in a second (0: there are none). */
+  readonly scrubIntervalMs: number
+  readonly scrubBytesPerSecond: number
+  readonly compareStatesMs: number
   readonly logLevel: LogLevel
 }
 

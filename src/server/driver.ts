@@ -1,10 +1,23 @@
 import type { Clock, Timer } from '../clock.ts'
 import type { StopError } from '../errors.ts'
 import { EntryKind } from '../raft/types.ts'
-import type { Fetch, Input, LogEntry, Message, RoleStatus, Write } from '../raft/types.ts'
+import type {
+  Fetch,
+  Input,
+  LogEntry,
+  LogIndex,
+  LogReset,
+  Message,
+  Output,
+  ReceivedSnapshot,
+  RoleStatus,
+  SnapshotRequest,
+  Write,
+} from '../raft/types.ts'
 import type { RaftNode } from '../raft/node.ts'
 import type { StateMachine } from '../kv/types.ts'
 import type { LogStore } from '../storage/log-store.ts'
+import { TransferError } from '../transport/snapshot-transfer.ts'
 import type { Transport } from '../transport/transport.ts'
 import { encodeCommand, encodeTimeStamp } from '../wire/command.ts'
 import type { Checkpointer } from './checkpointer.ts'
@@ -13,6 +26,8 @@ import { ClusterTime } from './cluster-time.ts'
 import type { CompactionSchedule } from './compaction-schedule.ts'
 import { Proposals } from './proposals.ts'
 import type { ProposalLimits } from './proposals.ts'
+import { LogCutter } from './log-cutter.ts'
+import type { DriverSnapshots } from './log-cutter.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
 import type { LeaderLookup } from './refusals.ts'
 import type { SpaceGuard } from './space-guard.ts'
@@ -24,6 +39,8 @@ export interface DriverSettings extends ProposalLimits {
   readonly tickMs: number
   /** Proposals are refused while more than this waits for its checkpoint. */
   readonly maxUnwrittenBytes: number
+  /** At least so much of the log is kept for followers, in bytes. */
+  readonly logKeepBytes: number
 }
 
 export interface DriverParts {
@@ -35,6 +52,7 @@ export interface DriverParts {
   readonly clock: Clock
   /** Where the leader is, for redirects. */
   readonly leaderLookup: LeaderLookup
+  readonly snapshots: DriverSnapshots
   readonly compaction: Pick<CompactionSchedule, 'due'>
   readonly spaceGuard: Pick<SpaceGuard, 'lowSpaceBytes' | 'peerReported' | 'refusal'>
 }
@@ -42,6 +60,8 @@ export interface DriverParts {
 export interface DriverEvents {
   /** Role, term or leader changed. */
   changed(status: RoleStatus): void
+  /** A time stamp of the log was applied. */
+  stamped?(index: LogIndex): void
   /** The node cannot go on: it has stopped taking part, and its process must end. Called once. */
   failed(error: StopError): void
 }
@@ -57,6 +77,7 @@ export class Driver {
   readonly #events: DriverEvents
   readonly #clusterTime: ClusterTime
   readonly #proposals: Proposals
+  readonly #cutter: LogCutter
 
   #status: RoleStatus
   #inbox: Input[] = []
@@ -69,6 +90,9 @@ export class Driver {
   /** Promises of the write that is on its way; undefined: none is. */
   #underWay: Message[] | undefined
   #lastWrite = Promise.resolve()
+  /** A snapshot whose write is on its way to the disk. */
+  #resetting: { readonly writeId: number; ended(error?: Error): void } | undefined
+  #installation = Promise.resolve()
   /** Committed, handed out by the core, and not applied yet. */
   #toApply: readonly LogEntry[] = []
 
@@ -88,6 +112,7 @@ export class Driver {
     this.#events = events
     this.#clusterTime = new ClusterTime(parts.clock)
     this.#proposals = new Proposals(settings)
+    this.#cutter = new LogCutter(parts, settings.logKeepBytes)
     const { role, term, leader } = parts.raft.view()
     this.#status = { role, term, leader }
   }
@@ -113,6 +138,7 @@ export class Driver {
   async stop(): Promise<void> {
     this.#end()
     await this.#lastWrite
+    await this.#installation
   }
 
   /** Whatever it was: nothing more is sent, written or answered as if it had worked. */
@@ -127,6 +153,8 @@ export class Driver {
     if (this.#stopped) return
     this.#stopped = true
     this.#tick?.cancel()
+    this.#parts.snapshots.cancel()
+    this.#resetting?.ended(new TransferError('this node is stopping', { resumable: false }))
     const refusal = this.#notLeader('this node is stopping')
     this.#proposals.failAll(refusal, leadershipLost('this node stopped'))
     this.#reads.refuseAll(refusal)
@@ -142,6 +170,22 @@ export class Driver {
       }
     }
     this.#wake()
+  }
+
+  /**
+   * A snapshot from a leader lies on this node's disk. Resolves when it counts: the log begins behind it, on disk;
+   * resolves to false where it brings nothing. Rejects where the node stops before that is known.
+   */
+  async receiveSnapshot(snapshot: ReceivedSnapshot): Promise<boolean> {
+    if (this.#stopped) throw new TransferError('this node is stopping', { resumable: false })
+    const { write } = this.#step({ type: 'snapshotReceived', snapshot })
+    this.#wake()
+    if (write?.reset === undefined) return false
+    await new Promise<void>((resolve, reject) => {
+      const ended = (error?: Error): void => (error === undefined ? resolve() : reject(error))
+      this.#resetting = { writeId: write.id, ended }
+    })
+    return true
   }
 
   /** Wants an entry appended. The call is answered when it is applied, or at once where that cannot be. */
@@ -236,24 +280,31 @@ export class Driver {
     this.#parts.transport.send(lowSpaceBytes === undefined ? messages : reporting(messages, lowSpaceBytes))
   }
 
-  /** One write at a time: everything handed out since the last one, in one synced batch. */
+  /**
+   * One write at a time: everything handed out since the last one, in one synced batch. What resets the log goes by
+   * itself, and the promises with the last. A piece of the log that is to be cut off goes along.
+   */
   #writeDown(): void {
-    if (this.#underWay !== undefined || this.#writes.length === 0) return
-    const writes = this.#writes
-    this.#underWay = this.#promises
-    this.#writes = []
-    this.#promises = []
-    this.#lastWrite = this.#parts.log.append(writes).then(
-      () => this.#written(writes.at(-1)!.id),
+    const { log } = this.#parts
+    if (this.#underWay !== undefined || (this.#writes.length === 0 && !log.cutReady)) return
+    const reset = this.#writes.findIndex((write) => write.reset !== undefined)
+    const writes = this.#writes.splice(0, reset === -1 ? this.#writes.length : Math.max(reset, 1))
+    this.#underWay = this.#writes.length === 0 ? this.#promises.splice(0) : []
+    this.#lastWrite = log.append(writes).then(
+      () => this.#written(writes.at(-1)?.id),
       (error: unknown) => this.#writeFailed(error),
     )
   }
 
-  #written(writeId: number): void {
+  #written(writeId: number | undefined): void {
     if (this.#stopped) return
     this.#outbox.push(...this.#underWay!)
     this.#underWay = undefined
-    this.#inbox.push({ type: 'persisted', writeId })
+    if (writeId !== undefined) this.#inbox.push({ type: 'persisted', writeId })
+    if (writeId !== undefined && this.#resetting !== undefined && this.#resetting.writeId <= writeId) {
+      this.#resetting.ended()
+      this.#resetting = undefined
+    }
     this.#cycle()
   }
 
@@ -265,7 +316,7 @@ export class Driver {
 
   // ---- one step ----
 
-  #step(input: Input): void {
+  #step(input: Input): Output {
     const output = this.#parts.raft.step(input)
     if (output.status !== undefined) this.#statusChanged(output.status)
     if (output.proposed !== undefined) this.#proposals.placed(output.proposed.first)
@@ -273,9 +324,12 @@ export class Driver {
     if (output.write !== undefined) this.#writes.push(output.write)
     if (output.messagesAfterWrite.length > 0) this.#promise(output.messagesAfterWrite)
     for (const fetch of output.fetches) this.#fetch(fetch)
+    for (const request of output.snapshots) this.#sendSnapshot(request)
+    if (output.install !== undefined) this.#install(output.install)
     for (const id of output.reads) this.#reads.serve(id, this.#parts.machine, this.#unreadable)
     for (const id of output.refusedReads) this.#reads.refuse(id, this.#notLeader())
     this.#toApply = output.apply.length > 0 ? output.apply : this.#toApply
+    return output
   }
 
   /** A promise waits for the newest write that was handed out; if all are on disk, for nothing. */
@@ -295,6 +349,37 @@ export class Driver {
     )
   }
 
+  // ---- snapshots and compaction (§5) ----
+
+  #sendSnapshot(request: SnapshotRequest): void {
+    this.#parts.snapshots.send(request).then(
+      (position) => {
+        this.#inbox.push({ type: 'snapshotSent', request, position })
+        this.#wake()
+      },
+      (error: unknown) => this.fail(error),
+    )
+  }
+
+  /** Its log is on disk: the state machine follows. The core applies nothing meanwhile. */
+  #install(reset: LogReset): void {
+    this.#installation = this.#parts.snapshots.install(reset).then(
+      () => {
+        this.#inbox.push({ type: 'applied', upTo: reset.boundary.index })
+        this.#wake()
+      },
+      (error: unknown) => this.fail(error),
+    )
+  }
+
+  /** The log goes, where a checkpoint that is on disk holds what it brought. */
+  #cutLog(): void {
+    const upTo = this.#stopped ? undefined : this.#cutter.due()
+    if (upTo === undefined) return
+    this.#step({ type: 'compact', upTo })
+    this.#parts.log.cut(upTo)
+  }
+
   // ---- apply and answer ----
 
   /** What one step handed out; the core hands out the next piece when this one is applied. */
@@ -302,7 +387,10 @@ export class Driver {
     const entries = this.#toApply
     if (entries.length === 0) return
     this.#toApply = []
-    for (const entry of entries) this.#proposals.applied(entry, this.#parts.machine.apply(entry))
+    for (const entry of entries) {
+      this.#proposals.applied(entry, this.#parts.machine.apply(entry))
+      if (entry.kind === EntryKind.Time) this.#events.stamped?.(entry.index)
+    }
     const last = entries.at(-1)!
     if (this.#status.role === 'leader' && !this.#timeKnown && last.term === this.#status.term) {
       this.#timeKnown = true
@@ -320,7 +408,10 @@ export class Driver {
       this.#scheduleTick()
       this.#inbox.push({ type: 'tick' })
       this.#stampTime()
-      this.#parts.checkpointer.writeIfDue().catch((error: unknown) => this.fail(error))
+      this.#parts.checkpointer.writeIfDue().then(
+        () => this.#cutLog(),
+        (error: unknown) => this.fail(error),
+      )
       this.#cycle()
     })
   }
@@ -341,6 +432,7 @@ export class Driver {
     const led = this.#status.role === 'leader'
     this.#status = status
     if (led) {
+      this.#parts.snapshots.cancel()
       this.#timeKnown = false
       this.#proposals.failAll(this.#notLeader(), leadershipLost('this node no longer leads'))
     }

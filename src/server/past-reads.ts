@@ -56,6 +56,11 @@ export class PastReads {
     for (const { reply } of waiting) reply.fail(this.#stopped)
   }
 
+  /** What those that wait were reading is replaced: they have to be asked for again. */
+  interrupt(refusal: ErrorDetail): void {
+    for (const { reply } of this.#waiting.splice(0)) reply.fail(refusal)
+  }
+
   #schedule(): void {
     if (this.#scheduled || this.#waiting.length === 0) return
     this.#scheduled = true

@@ -40,6 +40,12 @@ export function stopping(): ErrorDetail {
   return { code: 'UNAVAILABLE', message: 'this node is stopping', notExecuted: true, leader: undefined }
 }
 
+/** A snapshot has taken the place of the state that was being read. */
+export function stateReplaced(): ErrorDetail {
+  const message = 'this node was brought another state while it was reading: ask again'
+  return { code: 'UNAVAILABLE', message, notExecuted: true, leader: undefined }
+}
+
 /** A limit on waiting work is reached. */
 export function tooBusy(): ErrorDetail {
   return {

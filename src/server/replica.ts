@@ -11,23 +11,30 @@ import type { NodeView } from '../raft/node.ts'
 import type { InitialState, RaftOptions } from '../raft/state.ts'
 import type { LogIndex, NodeId, RoleStatus } from '../raft/types.ts'
 import { checkAnchor, openDataDirectory } from '../storage/data-directory.ts'
-import type { DataDirectory, DirectoryUsage } from '../storage/data-directory.ts'
-import type { Disk, DiskSpace } from '../storage/disk.ts'
+import type { DataDirectory } from '../storage/data-directory.ts'
+import type { Disk } from '../storage/disk.ts'
+import { CUT_STEP_BYTES } from '../storage/log-cutting.ts'
 import type { RecoveredLog } from '../storage/log-store.ts'
 import type { StateSnapshot } from '../storage/snapshot/snapshot.ts'
+import type { StateStore } from '../storage/state-store.ts'
 import type { PeerIdentity, Transport } from '../transport/transport.ts'
 import { sealEntries } from '../wire/entry.ts'
 import { Checkpointer } from './checkpointer.ts'
 import type { NodeConfig } from './config.ts'
 import { CompactionSchedule } from './compaction-schedule.ts'
+import { diskStatusOf } from './disk-status.ts'
+import type { DiskStatus } from './disk-status.ts'
 import { Driver } from './driver.ts'
 import { KvFront } from './kv-front.ts'
 import { PastReads } from './past-reads.ts'
 import { Peers } from './peers.ts'
 import type { PeerView } from './peers.ts'
-import { stopping } from './refusals.ts'
+import { stateReplaced, stopping } from './refusals.ts'
+import { ReplaceableMachine } from './replaceable-machine.ts'
 import { SpaceGuard } from './space-guard.ts'
 import { StartProgress } from './start-progress.ts'
+import { StateTransfer } from './state-transfer.ts'
+import { StateDigests } from './state-digests.ts'
 import { stopErrorOf } from './stop-error.ts'
 
 const MiB = 1024 * 1024
@@ -53,6 +60,8 @@ export interface LoadedReplica {
   readonly directory: DataDirectory
   readonly machine: StateMachine
   readonly recovered: RecoveredLog
+  /** The state machine as another state store has it: a snapshot's. */
+  readonly restore: (store: StateStore) => Promise<StateMachine>
   /** Told how far the start has come. */
   readonly progress: StartProgress
 }
@@ -85,14 +94,17 @@ export async function loadReplica(config: NodeConfig, options: LoadOptions): Pro
   })
   try {
     const tuning = { ...KV_TUNING, cacheBytes: config.cacheBytes }
-    const machine = await KvStateMachine.restore(directory.stateStore, options.limits ?? KV_LIMITS, tuning)
+    const restore = (store: StateStore): Promise<StateMachine> =>
+      KvStateMachine.restore(store, options.limits ?? KV_LIMITS, tuning)
+    const machine = await restore(directory.stateStore)
     const recovered = await directory.logStore.open({
       tailBytes: config.logTailBytes,
       anchorIndex: machine.applied.index,
+      cutStepBytes: Math.max(1, Math.min(CUT_STEP_BYTES, config.logKeepBytes / 16)),
       progress: (read, of) => progress.report('reading the log', read, of),
     })
     checkAnchor(machine.applied, recovered, directory.path)
-    return { directory, machine, recovered, progress }
+    return { directory, machine, recovered, restore, progress }
   } catch (error) {
     await directory.close()
     throw error
@@ -113,12 +125,6 @@ export interface ReplicaParts {
   readonly newCore?: (options: RaftOptions, initial: InitialState) => RaftNode
 }
 
-/** What a replica's data takes of its disk, in bytes, and what is left. */
-export interface DiskStatus extends DirectoryUsage, DiskSpace {
-  readonly lowOnSpace: boolean
-  readonly checkpointAgeMs: number
-}
-
 /** What a replica knows of itself and of its peers. */
 export interface ReplicaView extends NodeView {
   readonly revision: number
@@ -137,9 +143,12 @@ export interface ReplicaView extends NodeView {
  */
 export class Replica {
   readonly front: KvFront
+  /** Of its state, to be compared with other nodes'. */
+  readonly digests = new StateDigests()
   readonly #raft: RaftNode
   readonly #driver: Driver
   readonly #machine: StateMachine
+  readonly #states: StateTransfer
   readonly #pastReads: PastReads
   readonly #checkpointer: Checkpointer
   readonly #directory: DataDirectory
@@ -158,7 +167,8 @@ export class Replica {
   })
 
   constructor(config: NodeConfig, loaded: LoadedReplica, parts: ReplicaParts) {
-    const { directory, machine, recovered } = loaded
+    const { directory, recovered, restore } = loaded
+    const machine = new ReplaceableMachine(loaded.machine)
     const { transport, clock } = parts
     const members = [...config.peers.keys()]
     const tickMs = Math.max(1, Math.round(config.heartbeatMs / 5))
@@ -197,6 +207,13 @@ export class Replica {
     this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, config)
     const log = directory.logStore
     const checkpointer = this.#checkpointer
+    this.#states = new StateTransfer({
+      ...{ directory, machine, restore, checkpointer, transport, clock, logger, seed: parts.seed },
+      commitIndex: () => this.#raft.view().commitIndex,
+      received: (snapshot) => this.#driver.receiveSnapshot(snapshot),
+      replaced: () => this.#pastReads.interrupt(stateReplaced()),
+      failed: (error) => this.#driver.fail(error),
+    })
     this.#driver = new Driver(
       {
         raft: this.#raft,
@@ -206,11 +223,16 @@ export class Replica {
         transport,
         clock,
         leaderLookup: this.#clientAddressOf,
+        snapshots: this.#states,
         compaction: new CompactionSchedule(machine, clock, config),
         spaceGuard: this.#spaceGuard,
       },
       { ...config, tickMs },
-      { changed: (status) => this.#changed(status), failed: (error) => this.#failed(error) },
+      {
+        changed: (status) => this.#changed(status),
+        stamped: (index) => this.digests.add(index, machine.stateHash()),
+        failed: (error) => this.#failed(error),
+      },
     )
     this.#pastReads = new PastReads(clock, (error) => this.#driver.fail(error))
     this.front = new KvFront(this.#driver, config, this.#pastReads)
@@ -221,6 +243,7 @@ export class Replica {
     await this.#spaceGuard.start()
     await this.#parts.transport.start({
       admit: (peer) => this.#admit(peer),
+      snapshots: this.#states.receiver,
       receive: (messages) => this.#driver.receive(messages),
       connected: (peer) => this.#peers.connected(peer),
       disconnected: (id, reason, refused) => this.#peers.disconnected(id, reason, refused),
@@ -306,15 +329,8 @@ export class Replica {
   }
 
   /** What the data takes of the disk, and what is left; undefined where the disk cannot be looked at. */
-  async diskStatus(): Promise<DiskStatus | undefined> {
-    try {
-      const [usage, space] = await Promise.all([this.#directory.usage(), this.#directory.space()])
-      const lowOnSpace = this.#spaceGuard.lowSpaceBytes !== undefined
-      return { ...usage, ...space, lowOnSpace, checkpointAgeMs: Math.round(this.#checkpointer.ageMs) }
-    } catch (error) {
-      this.#parts.logger.warn({ err: error }, 'the disk cannot be looked at')
-      return undefined
-    }
+  diskStatus(): Promise<DiskStatus | undefined> {
+    return diskStatusOf(this.#directory, this.#spaceGuard, this.#checkpointer, this.#parts.logger)
   }
 
   /** A peer whose incarnation cannot be written down is not only refused: the disk is broken. */
@@ -357,6 +373,7 @@ export class Replica {
     const written = this.#driver.stop()
     this.#pastReads.stop(stopping())
     await this.#parts.transport.close()
+    await this.#states.close()
     await written
     try {
       // After a failure nothing more is written: what is on disk is what can be trusted.

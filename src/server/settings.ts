@@ -1,29 +1,22 @@
 import type { NodeId } from '../raft/types.ts'
 import { MAX_PEER_FRAME_BYTES } from '../transport/peers.ts'
+import {
+  bytes,
+  GIB,
+  KIB,
+  MIB,
+  milliseconds,
+  notEmpty,
+  onOff,
+  parseCount,
+  SettingProblem,
+  text,
+} from './setting-kinds.ts'
+import type { Setting } from './setting-kinds.ts'
 
 /** How much a node's log says; pino's names. */
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
-
-/** A value that is not what its setting takes. The message says what is wrong and what to give instead. */
-export class SettingProblem extends Error {
-  override readonly name = 'SettingProblem'
-}
-
-/** One row of the table from which the flags, the environment's names, the file's keys and the documentation come. */
-export interface Setting<T> {
-  /** The flag without its dashes, such as `peer-listen`. */
-  readonly flag: string
-  /** What stands for the value in the help. */
-  readonly placeholder: string
-  readonly description: string
-  /** What it is where nothing is given, in words or as it would be typed. */
-  readonly defaultText: string
-  /** What it is where nothing is given; undefined where that depends on other settings. */
-  readonly defaultValue: T | undefined
-  /** Reads it as typed. Throws a SettingProblem. */
-  readonly parse: (text: string) => T
-}
 
 /** A network address in parts. The host stands without the brackets of IPv6. */
 export interface HostPort {
@@ -107,89 +100,6 @@ function parseMembers(text: string): ReadonlyMap<NodeId, string> {
   return members
 }
 
-function parseCount(text: string, unit: string, lowest: number, highest: number): number {
-  const value = /^\d+$/.test(text.trim()) ? Number(text) : Number.NaN
-  if (Number.isNaN(value)) throw new SettingProblem(`"${text}" is not a whole number${unit}`)
-  if (value < lowest || value > highest) {
-    throw new SettingProblem(`${value} is out of range; give ${lowest} to ${highest}${unit}`)
-  }
-  return value
-}
-
-const BYTE_UNITS: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['b', 1],
-  ['kib', 1024],
-  ['mib', 1024 ** 2],
-  ['gib', 1024 ** 3],
-])
-
-function parseBytes(text: string, lowest: number, highest: number): number {
-  const match = /^(\d+)\s*([A-Za-z]*)$/.exec(text.trim())
-  const scale = BYTE_UNITS.get((match?.[2] ?? '').toLowerCase())
-  if (!match || scale === undefined) {
-    throw new SettingProblem(`"${text}" is not a number of bytes; give for example 1048576 or 1MiB`)
-  }
-  const value = Number(match[1]) * scale
-  if (value < lowest || value > highest) {
-    throw new SettingProblem(
-      `${text.trim()} is out of range; give ${formatBytes(lowest)} to ${formatBytes(highest)}`,
-    )
-  }
-  return value
-}
-
-/** Writes a number of bytes as `parseBytes` reads it: 1MiB rather than 1048576 where it is exact. */
-function formatBytes(bytes: number): string {
-  const unit = [...BYTE_UNITS].findLast(([, scale]) => scale > 1 && bytes >= scale && bytes % scale === 0)
-  return unit
-    ? `${bytes / unit[1]}${unit[0].replace(/^./, (first) => first.toUpperCase()).replace('ib', 'iB')}`
-    : `${bytes}`
-}
-
-function text(
-  flag: string,
-  placeholder: string,
-  defaultText: string,
-  description: string,
-  parse: (text: string) => string,
-): Setting<string> {
-  return Object.freeze({ flag, placeholder, description, defaultText, defaultValue: undefined, parse })
-}
-
-function milliseconds(flag: string, value: number, highest: number, description: string): Setting<number> {
-  const parse = (given: string) => parseCount(given, ' of milliseconds', 1, highest)
-  return Object.freeze({
-    flag,
-    placeholder: 'ms',
-    description,
-    defaultText: `${value}`,
-    defaultValue: value,
-    parse,
-  })
-}
-
-function bytes(
-  flag: string,
-  value: number,
-  range: readonly [number, number],
-  description: string,
-): Setting<number> {
-  const parse = (given: string) => parseBytes(given, range[0], range[1])
-  const defaultText = formatBytes(value)
-  return Object.freeze({ flag, placeholder: 'bytes', description, defaultText, defaultValue: value, parse })
-}
-
-function notEmpty(given: string): string {
-  if (given.trim() === '') throw new SettingProblem('it is empty')
-  return given
-}
-
-function onOff(given: string): boolean {
-  if (given !== 'on' && given !== 'off') throw new SettingProblem(`"${given}" is neither on nor off`)
-  return given === 'on'
-}
-
 const listenAddress = (given: string) => formatAddress(parseAddress(given, 0))
 const dialAddress = (given: string) => {
   const address = parseAddress(given)
@@ -200,10 +110,6 @@ const dialAddress = (given: string) => {
   }
   return formatAddress(address)
 }
-
-const KIB = 1024
-const MIB = 1024 * KIB
-const GIB = 1024 * MIB
 
 /** A request has to fit in a frame between nodes, with what goes around it: one that does not is never replicated. */
 const LARGEST_REQUEST = MAX_PEER_FRAME_BYTES - 4 * MIB
@@ -315,6 +221,12 @@ export const SETTINGS = Object.freeze({
     [KIB, 64 * GIB],
     'How much of the newest log is kept in memory for the followers.',
   ),
+  logKeepBytes: bytes(
+    'log-keep-bytes',
+    64 * MIB,
+    [0, 1024 * GIB],
+    'How much of the log is kept on disk behind the last checkpoint: a follower that was away for longer is brought the whole state.',
+  ),
   cacheBytes: bytes(
     'cache-bytes',
     128 * MIB,
@@ -355,6 +267,24 @@ export const SETTINGS = Object.freeze({
     512 * MIB,
     [MIB, 1024 * GIB],
     'How much history is kept, about, whatever the two settings before say.',
+  ),
+  scrubIntervalMs: milliseconds(
+    'scrub-interval-ms',
+    6 * 3_600_000,
+    30 * 24 * 3_600_000,
+    'How long it rests between two passes over its data that look for damage, in milliseconds.',
+  ),
+  scrubBytesPerSecond: bytes(
+    'scrub-bytes-per-second',
+    8 * MIB,
+    [0, 64 * GIB],
+    'How much such a pass reads in a second, at most. 0: there are none.',
+  ),
+  compareStatesMs: milliseconds(
+    'compare-states-ms',
+    10_000,
+    24 * 3_600_000,
+    'How often it compares the hash of its state with those of the other nodes, in milliseconds.',
   ),
   logLevel: Object.freeze<Setting<LogLevel>>({
     flag: 'log-level',

@@ -57,8 +57,8 @@ export interface DataDirectory {
   space(): Promise<DiskSpace>
   /** What the files of log and state take. Rejects with DiskError where they cannot be looked at. */
   usage(): Promise<DirectoryUsage>
-  /** Checks the log's files, slowly. Rejects with DamagedDataError, which names the file, or DiskError. */
-  verifyLogFiles(pace: (bytes: number) => Promise<void>): Promise<void>
+  /** Checks the log's files, slowly. Rejects with DamagedDataError or DiskError. Absent: it has none. */
+  verifyLogFiles?(pace: (bytes: number) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 

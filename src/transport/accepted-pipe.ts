@@ -1,4 +1,4 @@
-import type { PeerStream, Pipe } from './peer-stream.ts'
+import type { FrameListener, Pipe } from './peer-stream.ts'
 import { resetStream } from './reset-stream.ts'
 import { UnsentBytes } from './unsent-bytes.ts'
 import type { AcceptedCall } from './unsent-bytes.ts'
@@ -13,7 +13,7 @@ export class AcceptedPipe implements Pipe {
   }
 
   /** Lets `stream` hear what comes in. */
-  connect(stream: PeerStream): void {
+  connect(stream: FrameListener): void {
     this.#call.on('data', (frame: Uint8Array) => stream.onFrame(frame))
     this.#call.on('end', () => stream.onEnd('the peer closed the stream'))
     this.#call.on('cancelled', () => stream.onEnd('the connection was lost'))

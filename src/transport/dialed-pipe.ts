@@ -2,10 +2,10 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import type { ChannelCredentials, ChannelOptions, ServiceError } from '@grpc/grpc-js'
-import { connectMethod } from '../wire/services.ts'
+import type { BytesMethod } from '../wire/services.ts'
 import { UnsentBytes } from './unsent-bytes.ts'
 import type { PeerCall } from './unsent-bytes.ts'
-import type { PeerStream, Pipe } from './peer-stream.ts'
+import type { FrameListener, OutgoingPipe } from './peer-stream.ts'
 
 /**
  * The dialer's end of a stream: a connection, a channel and a call that begin and end together.
@@ -15,8 +15,9 @@ import type { PeerStream, Pipe } from './peer-stream.ts'
  * So a bare connection is tried first, which costs little where nobody listens, and the socket of the channel
  * is kept in view, to be destroyed with it.
  */
-export class DialedPipe implements Pipe {
+export class DialedPipe implements OutgoingPipe {
   readonly #address: string
+  readonly #method: BytesMethod
   readonly #options: ChannelOptions
   readonly #bytes = new UnsentBytes()
   readonly #waiting: Uint8Array[] = []
@@ -27,13 +28,14 @@ export class DialedPipe implements Pipe {
   #over = false
 
   /** @param address `host:port`, or `[host]:port` for IPv6. */
-  constructor(address: string, options: ChannelOptions) {
+  constructor(address: string, method: BytesMethod, options: ChannelOptions) {
     this.#address = address
+    this.#method = method
     this.#options = options
   }
 
   /** Dials, and lets `stream` hear what comes in. `name` is how errors call the other side. */
-  connect(stream: PeerStream, name: string): void {
+  connect(stream: FrameListener, name: string): void {
     const { host, port } = splitAddress(this.#address)
     const probe = connect({ host, port })
     this.#probe = probe
@@ -68,8 +70,8 @@ export class DialedPipe implements Pipe {
     this.#socket?.destroy()
   }
 
-  #start(stream: PeerStream, name: string): void {
-    const { path, requestSerialize, responseDeserialize } = connectMethod
+  #start(stream: FrameListener, name: string): void {
+    const { path, requestSerialize, responseDeserialize } = this.#method
     const channelCredentials = watchedCredentials((socket) => {
       this.#socket = socket
       if (this.#over) socket.destroy()

@@ -1,10 +1,12 @@
 import { status } from '@grpc/grpc-js'
 import type { Server } from '@grpc/grpc-js'
-import type { Message } from '../raft/types.ts'
-import { connectMethod } from '../wire/services.ts'
+import type { Message, NodeId } from '../raft/types.ts'
+import { connectMethod, snapshotMethod } from '../wire/services.ts'
 import { AcceptedPipe } from './accepted-pipe.ts'
 import { DialedPipe } from './dialed-pipe.ts'
 import { peerChannelOptions } from './grpc-options.ts'
+import type { FrameListener } from './peer-stream.ts'
+import type { SnapshotSource, SnapshotTransfer } from './snapshot-transfer.ts'
 import { StreamTransport } from './stream-transport.ts'
 import type { PeerOptions } from './stream-transport.ts'
 import type { Transport, TransportHandler } from './transport.ts'
@@ -21,12 +23,23 @@ export class GrpcTransport implements Transport {
   constructor(options: PeerOptions) {
     this.#id = options.self.id
     const channelOptions = peerChannelOptions(options.electionMs)
-    this.#streams = new StreamTransport(options, (address) => new DialedPipe(address, channelOptions))
+    this.#streams = new StreamTransport(options, {
+      messages: (address) => new DialedPipe(address, connectMethod, channelOptions),
+      snapshots: (address) => new DialedPipe(address, snapshotMethod, channelOptions),
+    })
   }
 
   /** Adds the Raft service to the server of the peer port, which should be made with `peerServerOptions`. */
   addService(server: Server): void {
-    server.addService({ connect: connectMethod }, { connect: (call: AcceptedCall) => this.#accept(call) })
+    const streams = this.#streams
+    server.addService(
+      { connect: connectMethod, snapshot: snapshotMethod },
+      {
+        connect: (call: AcceptedCall) => this.#accept(call, (pipe, connect) => streams.accept(pipe, connect)),
+        snapshot: (call: AcceptedCall) =>
+          this.#accept(call, (pipe, connect) => streams.acceptSnapshot(pipe, connect)),
+      },
+    )
   }
 
   start(handler: TransportHandler): Promise<void> {
@@ -37,13 +50,20 @@ export class GrpcTransport implements Transport {
     this.#streams.send(messages)
   }
 
+  sendSnapshot(to: NodeId, source: SnapshotSource): SnapshotTransfer {
+    return this.#streams.sendSnapshot(to, source)
+  }
+
   close(): Promise<void> {
     return this.#streams.close()
   }
 
-  #accept(call: AcceptedCall): void {
+  #accept(
+    call: AcceptedCall,
+    accept: (pipe: AcceptedPipe, connect: (listener: FrameListener) => void) => boolean,
+  ): void {
     const pipe = new AcceptedPipe(call)
-    if (this.#streams.accept(pipe, (stream) => pipe.connect(stream))) return
+    if (accept(pipe, (listener) => pipe.connect(listener))) return
     // gRPC's listener turns the error into a status.
     call.emit('error', { code: status.UNAVAILABLE, details: `${this.#id} is starting or stopping` })
   }

@@ -1,8 +1,11 @@
+import type { Clock } from '../clock.ts'
 import type { Message, NodeId } from '../raft/types.ts'
 import { PEER_PROTOCOL } from './hello.ts'
 import type { LocalIdentity, ProtocolRange } from './hello.ts'
 import { dials, PeerStream } from './peer-stream.ts'
-import type { Pipe } from './peer-stream.ts'
+import type { FrameListener, OutgoingPipe } from './peer-stream.ts'
+import { SnapshotStreams } from './snapshot-streams.ts'
+import type { SnapshotSource, SnapshotTransfer } from './snapshot-transfer.ts'
 import { MAX_UNSENT_BYTES, Peers } from './peers.ts'
 import type { PeerIdentity, Transport, TransportHandler } from './transport.ts'
 
@@ -120,19 +123,27 @@ export class MemoryNetwork {
 }
 
 /** One end of a stream. */
-class MemoryPipe implements Pipe {
+class MemoryPipe implements OutgoingPipe {
   readonly #network: MemoryNetwork
   readonly near: string
   readonly far: string
+  readonly carries: 'messages' | 'snapshot'
   other: MemoryPipe | undefined
-  stream: PeerStream | undefined
+  stream: FrameListener | undefined
   unsent = 0
   #over = false
 
-  constructor(network: MemoryNetwork, near: string, far: string) {
+  /** @param carries what the far side is to take it for */
+  constructor(network: MemoryNetwork, near: string, far: string, carries: 'messages' | 'snapshot') {
     this.#network = network
+    this.carries = carries
     this.near = near
     this.far = far
+  }
+
+  connect(listener: FrameListener): void {
+    this.stream = listener
+    this.#network.connect(this)
   }
 
   write(frame: Uint8Array): void {
@@ -167,6 +178,9 @@ class MemoryTransport implements Transport {
   readonly #dialed = new Map<NodeId, PeerStream>()
   readonly pipes = new Set<MemoryPipe>()
   #peers: Peers | undefined
+  #snapshots: SnapshotStreams | undefined
+  /** Attempts to bring a snapshot that wait until something has started or healed. */
+  #waiting: (() => void)[] = []
 
   constructor(network: MemoryNetwork, identity: PeerIdentity, options: MemoryEndpointOptions) {
     this.#network = network
@@ -194,6 +208,16 @@ class MemoryTransport implements Transport {
       },
     })
     this.#peers = peers
+    this.#snapshots = new SnapshotStreams({
+      self: this.#self,
+      peers: this.#options.peers,
+      clock: this.#clock,
+      handler,
+      handshakeMs: Infinity,
+      backoffMs: 0,
+      stallMs: Infinity,
+      newPipe: (address) => this.#newPipe(address, 'snapshot'),
+    })
     this.#network.listen(this.#address, this)
   }
 
@@ -201,7 +225,13 @@ class MemoryTransport implements Transport {
     this.#peers?.send(messages)
   }
 
+  sendSnapshot(to: NodeId, source: SnapshotSource): SnapshotTransfer {
+    return this.#snapshots!.send(to, source)
+  }
+
   async close(): Promise<void> {
+    this.#snapshots?.close()
+    this.#snapshots = undefined
     const peers = this.#peers
     this.#peers = undefined
     this.#network.leave(this.#address, this)
@@ -210,35 +240,53 @@ class MemoryTransport implements Transport {
 
   /** @internal Dials whom it should dial and does not reach yet. */
   dialAll(): void {
+    for (const attempt of this.#waiting.splice(0)) attempt()
     for (const [id, address] of this.#options.peers) {
       if (this.#peers === undefined || !dials(this.#self.id, id) || this.#dialed.has(id)) continue
-      const pipe = new MemoryPipe(this.#network, this.#address, address)
+      const pipe = this.#newPipe(address, 'messages')
       const stream = new PeerStream(this.#self, { role: 'dialer', id, address }, pipe, this.#peers)
       this.#dialed.set(id, stream)
-      this.#begin(pipe, stream)
-      this.#network.connect(pipe)
+      this.#peers.add(stream)
+      pipe.connect(stream)
       stream.start()
     }
   }
 
   /** @internal The other end of a stream that was dialled. */
   accept(dialed: MemoryPipe): void {
-    const pipe = new MemoryPipe(this.#network, this.#address, dialed.near)
+    const pipe = this.#newPipe(dialed.near, dialed.carries)
     pipe.other = dialed
     dialed.other = pipe
+    if (dialed.carries === 'snapshot') {
+      this.#snapshots!.accept(pipe, (listener) => {
+        pipe.stream = listener
+      })
+      return
+    }
     const stream = new PeerStream(
       this.#self,
       { role: 'acceptor', peers: this.#options.peers },
       pipe,
       this.#peers!,
     )
-    this.#begin(pipe, stream)
+    pipe.stream = stream
+    this.#peers!.add(stream)
   }
 
-  #begin(pipe: MemoryPipe, stream: PeerStream): void {
-    pipe.stream = stream
+  #newPipe(address: string, carries: 'messages' | 'snapshot'): MemoryPipe {
+    const pipe = new MemoryPipe(this.#network, this.#address, address, carries)
     this.pipes.add(pipe)
-    this.#peers!.add(stream)
+    return pipe
+  }
+
+  /** A network without time: what is to be tried again waits for a better day, and nothing takes too long. */
+  readonly #clock: Clock = {
+    now: () => 0,
+    after: (milliseconds, run) => {
+      if (milliseconds === 0) this.#waiting.push(run)
+      return { cancel: () => (this.#waiting = this.#waiting.filter((other) => other !== run)) }
+    },
+    soon: (run) => queueMicrotask(run),
   }
 }
 

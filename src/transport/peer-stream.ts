@@ -17,6 +17,19 @@ export interface Pipe {
   abort(): void
 }
 
+/** Hears what comes in on a pipe. */
+export interface FrameListener {
+  onFrame(bytes: Uint8Array): void
+  /** The other side, or the network, ended it. */
+  onEnd(reason: string): void
+}
+
+/** The dialer's end of a stream that does not stand yet. */
+export interface OutgoingPipe extends Pipe {
+  /** Dials, and lets `listener` hear what comes in. `name` is how errors call the other side. */
+  connect(listener: FrameListener, name: string): void
+}
+
 /** Who is told what happens on a stream. */
 export interface StreamOwner {
   /** The Hello was right; resolves to a refusal, or to undefined where the peer is welcome. */
@@ -57,7 +70,7 @@ const CONFIRMATION = new Uint8Array(0)
  * The node whose id sorts first dials. A stream in the other direction is a knock: it says "I am up, dial me",
  * and ends after the Hellos.
  */
-export class PeerStream {
+export class PeerStream implements FrameListener {
   readonly #self: LocalIdentity
   readonly #expected: Expected
   readonly #pipe: Pipe

@@ -4,9 +4,11 @@ import { Dialer } from './dialer.ts'
 import { PEER_PROTOCOL } from './hello.ts'
 import type { LocalIdentity, ProtocolRange } from './hello.ts'
 import { dials, PeerStream } from './peer-stream.ts'
-import type { Pipe } from './peer-stream.ts'
+import type { FrameListener, OutgoingPipe, Pipe } from './peer-stream.ts'
 import { MAX_UNSENT_BYTES, Peers } from './peers.ts'
 import type { TransportLogger } from './peers.ts'
+import { SnapshotStreams } from './snapshot-streams.ts'
+import type { SnapshotSource, SnapshotTransfer } from './snapshot-transfer.ts'
 import type { PeerIdentity, Transport, TransportHandler } from './transport.ts'
 
 export interface PeerOptions {
@@ -23,16 +25,18 @@ export interface PeerOptions {
   readonly protocol?: ProtocolRange
   /** What a stream may hold unsent before it is given up, in bytes (32 MiB). */
   readonly maxUnsentBytes?: number
+  /** How long a snapshot may get no further before it is given up, in milliseconds (30,000). */
+  readonly snapshotStallMs?: number
   /** The pause before a peer that refused is dialled again, in milliseconds (5000). */
   readonly refusedBackoffMs?: number
   /** Uniform in [0, 1). Default: Math.random. */
   readonly random?: () => number
 }
 
-/** The dialer's end of a stream that does not stand yet. */
-export interface OutgoingPipe extends Pipe {
-  /** Dials, and lets `stream` hear what comes in. `name` is how errors call the other side. */
-  connect(stream: PeerStream, name: string): void
+/** Makes the near ends of streams to an address: for messages, and for a snapshot. */
+export interface Pipes {
+  messages(address: string): OutgoingPipe
+  snapshots(address: string): OutgoingPipe
 }
 
 /** The shortest time in which a Hello and its admission (which writes to the disk) have to be through. */
@@ -44,16 +48,16 @@ const MIN_HANDSHAKE_MS = 500
  */
 export class StreamTransport implements Transport {
   readonly #options: PeerOptions
-  readonly #newPipe: (address: string) => OutgoingPipe
+  readonly #pipes: Pipes
   readonly #self: LocalIdentity
   readonly #handshakeMs: number
   readonly #dialers = new Map<NodeId, Dialer>()
   #peers: Peers | undefined
+  #snapshots: SnapshotStreams | undefined
 
-  /** @param newPipe makes the near end of a stream to an address */
-  constructor(options: PeerOptions, newPipe: (address: string) => OutgoingPipe) {
+  constructor(options: PeerOptions, pipes: Pipes) {
     this.#options = Object.freeze({ ...options })
-    this.#newPipe = newPipe
+    this.#pipes = pipes
     this.#self = Object.freeze({
       ...options.self,
       clusterId: options.clusterId,
@@ -63,6 +67,16 @@ export class StreamTransport implements Transport {
   }
 
   async start(handler: TransportHandler): Promise<void> {
+    this.#snapshots = new SnapshotStreams({
+      self: this.#self,
+      peers: this.#options.peers,
+      clock: this.#options.clock,
+      handler,
+      handshakeMs: this.#handshakeMs,
+      backoffMs: this.#options.electionMs / 4,
+      stallMs: this.#options.snapshotStallMs ?? 30_000,
+      newPipe: (address) => this.#pipes.snapshots(address),
+    })
     const { peers, logger, maxUnsentBytes, clock, random, electionMs, refusedBackoffMs } = this.#options
     this.#peers = new Peers({
       peers,
@@ -98,7 +112,13 @@ export class StreamTransport implements Transport {
     this.#peers?.send(messages)
   }
 
+  sendSnapshot(to: NodeId, source: SnapshotSource): SnapshotTransfer {
+    return this.#snapshots!.send(to, source)
+  }
+
   async close(): Promise<void> {
+    this.#snapshots?.close()
+    this.#snapshots = undefined
     for (const dialer of this.#dialers.values()) dialer.close()
     this.#dialers.clear()
     const peers = this.#peers
@@ -119,9 +139,16 @@ export class StreamTransport implements Transport {
     return true
   }
 
+  /** The same for a connection that brings a snapshot. */
+  acceptSnapshot(pipe: Pipe, connect: (listener: FrameListener) => void): boolean {
+    if (this.#snapshots === undefined) return false
+    this.#snapshots.accept(pipe, connect)
+    return true
+  }
+
   #dial(peers: Peers, id: NodeId, address: string): PeerStream {
     const name = `${id} at ${address}`
-    const pipe = this.#newPipe(address)
+    const pipe = this.#pipes.messages(address)
     const stream = new PeerStream(this.#self, { role: 'dialer', id, address }, pipe, peers)
     pipe.connect(stream, name)
     this.#begin(peers, stream, name)

@@ -1,4 +1,5 @@
 import type { Message, NodeId } from '../raft/types.ts'
+import type { SnapshotReceiver, SnapshotSource, SnapshotTransfer } from './snapshot-transfer.ts'
 
 /** What a peer said of itself in its Hello. */
 export interface PeerIdentity {
@@ -16,6 +17,8 @@ export interface TransportHandler {
    * Resolves to the reason, in words, where the peer is to be refused.
    */
   admit(peer: PeerIdentity): Promise<string | undefined>
+  /** Takes what peers bring on connections of their own. */
+  readonly snapshots: SnapshotReceiver
   /** Messages of an admitted peer, in the order in which it sent them. */
   receive(messages: readonly Message[]): void
   /** The stream to a peer stands, both sides admitted. */
@@ -34,5 +37,7 @@ export interface Transport {
   start(handler: TransportHandler): Promise<void>
   /** Hands over messages, each to the peer that it names. Never throws for a peer that is not there. */
   send(messages: readonly Message[]): void
+  /** Brings a peer a snapshot, on a connection of its own. To be called between `start` and `close`, which ends it. */
+  sendSnapshot(to: NodeId, source: SnapshotSource): SnapshotTransfer
   close(): Promise<void>
 }

@@ -28,6 +28,12 @@ export interface PeerFrame {
 /** Encodes the first frame of a peer stream. */
 export function encodeHello(hello: Hello): Uint8Array {
   const writer = new Writer(256)
+  writeHello(writer, hello)
+  return writer.finish()
+}
+
+/** Writes a hello as field 1 of a frame. */
+export function writeHello(writer: Writer, hello: Hello): void {
   const begun = writer.begin(1)
   writer.optionalUint(1, hello.protocolMin)
   writer.optionalUint(2, hello.protocolMax)
@@ -39,7 +45,6 @@ export function encodeHello(hello: Hello): Uint8Array {
   writer.optionalString(8, hello.clientAddress)
   writer.optionalString(9, hello.refusal)
   writer.end(begun)
-  return writer.finish()
 }
 
 /** Encodes a frame of messages. The bytes of an append's entries are copied as they are, not encoded again. */
@@ -129,7 +134,8 @@ export function decodePeerFrame(bytes: Uint8Array): PeerFrame {
   return { hello, messages }
 }
 
-function readHello(reader: Reader): Hello {
+/** Reads a hello. Throws a WireError for what is none. */
+export function readHello(reader: Reader): Hello {
   let clusterId: Uint8Array = NO_BYTES
   let protocolMin = 0
   let protocolMax = 0

@@ -40,5 +40,8 @@ export const kvMethods = Object.freeze({
 /** Kv.Exchange: frames both ways (frames.ts). */
 export const exchangeMethod: BytesMethod = kvMethods.Exchange
 
+/** Raft.Snapshot: frames both ways (snapshot-frame.ts). */
+export const snapshotMethod: BytesMethod = bytesMethod('/balsa.v1.Raft/Snapshot', true)
+
 /** Raft.Connect: frames both ways (message.ts). */
 export const connectMethod: BytesMethod = bytesMethod('/balsa.v1.Raft/Connect', true)

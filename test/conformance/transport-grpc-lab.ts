@@ -119,7 +119,7 @@ export async function grpcLab(ids: readonly NodeId[] = ['n1', 'n2', 'n3']): Prom
       transport.addService(server)
       const port = await listen(server)
       front(at).target = port
-      const heard = new Recorder(options.admit)
+      const heard = new Recorder(options.admit, options.offered)
       await transport.start(heard)
       const node = {
         id,

@@ -4,6 +4,7 @@ import { EntryKind, LOG_START } from '../../src/raft/types.ts'
 import type { Message, NodeId } from '../../src/raft/types.ts'
 import { sealEntries } from '../../src/wire/entry.ts'
 import type { ProtocolRange } from '../../src/transport/hello.ts'
+import type { SnapshotReceiver } from '../../src/transport/snapshot-transfer.ts'
 import type { PeerIdentity, Transport, TransportHandler } from '../../src/transport/transport.ts'
 
 export const CLUSTER = Buffer.from('the-same-cluster')
@@ -21,6 +22,7 @@ export interface NodeOptions {
   /** In milliseconds; only a network with time in it asks (300). */
   readonly electionMs?: number
   readonly admit?: TransportHandler['admit']
+  readonly offered?: SnapshotReceiver['offered']
   /** Only a network with time in it asks. Default: the machine's. */
   readonly clock?: Clock
 }
@@ -45,9 +47,15 @@ export class Recorder implements TransportHandler {
   readonly events: string[] = []
   readonly messages: Message[] = []
   readonly admitted: PeerIdentity[] = []
+  /** What becomes of the snapshots that peers bring. */
+  readonly snapshots: SnapshotReceiver
   readonly #admit: TransportHandler['admit']
 
-  constructor(admit: TransportHandler['admit'] = async () => undefined) {
+  constructor(
+    admit: TransportHandler['admit'] = async () => undefined,
+    offered: SnapshotReceiver['offered'] = async () => ({ type: 'refuse', reason: 'not wanted' }),
+  ) {
+    this.snapshots = { offered }
     this.#admit = admit
   }
 

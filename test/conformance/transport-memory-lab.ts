@@ -8,7 +8,7 @@ export function memoryLab(): TransportLab {
   const others = (id: NodeId): NodeId[] => [...usualPeers(id).keys()]
   return {
     async start(id: NodeId, options: NodeOptions = {}): Promise<LabNode> {
-      const heard = new Recorder(options.admit)
+      const heard = new Recorder(options.admit, options.offered)
       const identity = { id, incarnation: options.incarnation ?? 1, clientAddress: `client of ${id}` }
       const transport = network.attach(identity, {
         clusterId: options.clusterId ?? CLUSTER,

@@ -236,6 +236,18 @@ describe('InstallSnapshot, receiver implementation (Figure 5.3)', () => {
     )
   })
 
+  it('the state machine is to be replaced once, however much is written meanwhile', () => {
+    const one = lone([1, 1], 1)
+    one.server.auto.apply = false
+    const snapshot = snapshotOf([1, 1, 1])
+    one.server.receiveSnapshot(snapshot)
+    one.server.pendingInstall = false
+    const [fourth] = entriesOfTerms([1, 1, 1, 1]).slice(3)
+    one.receive(append({ after: snapshot.position, entries: [fourth!] }))
+    assert.equal(one.view.persistedIndex, 4)
+    assert.equal(one.server.pendingInstall, false)
+  })
+
   it('entries that were being read to be applied are not applied twice', () => {
     const one = lone([1, 1, 1, 1], 1, 0)
     one.server.auto.fetch = false

@@ -62,6 +62,7 @@ class Fixture {
       transport: {
         start: async (handler) => void (fixture.handler = handler),
         send: () => {},
+        sendSnapshot: () => ({ done: Promise.resolve(false), cancel: () => {} }),
         close: async () => {},
       },
       clock,

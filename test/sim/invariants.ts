@@ -1,6 +1,18 @@
 import { decodeLogState } from '../../src/wire/log-state.ts'
 import { EntryKind } from '../../src/raft/types.ts'
-import type { Input, LogEntry, LogIndex, Message, NodeId, Output, Role, Term } from '../../src/raft/types.ts'
+import type { LogState } from '../../src/wire/log-state.ts'
+import type {
+  Input,
+  LogEntry,
+  LogIndex,
+  LogPosition,
+  LogReset,
+  Message,
+  NodeId,
+  Output,
+  Role,
+  Term,
+} from '../../src/raft/types.ts'
 import type { NodeView } from '../../src/raft/node.ts'
 import type { RecoveredLog } from '../../src/storage/log-store.ts'
 import type { ApplyResult } from '../../src/kv/types.ts'
@@ -29,6 +41,9 @@ class Shadow {
   /** What its state machine has applied, and what a checkpoint of it that is on disk holds. */
   machineIndex: LogIndex = 0
   checkpointIndex: LogIndex = 0
+  /** Where its log begins on disk, and the state that is in force with it. */
+  boundaryIndex: LogIndex = 0
+  stateDirectory = 'state-1'
 
   constructor(id: NodeId) {
     this.id = id
@@ -48,6 +63,8 @@ interface Applied {
 export class Invariants {
   /** How often something was checked. */
   steps = 0
+  /** How often a snapshot was put in force. */
+  installs = 0
   readonly shadows: ReadonlyMap<NodeId, Shadow>
   /** How often a node went from one role to another. */
   readonly transitions = new Map<string, number>()
@@ -123,9 +140,17 @@ export class Invariants {
   }
 
   /** The core took a step. */
-  stepped(id: NodeId, _input: Input, output: Output, view: NodeView): void {
+  stepped(id: NodeId, input: Input, output: Output, view: NodeView): void {
     this.steps++
     const node = this.shadows.get(id)!
+    const reset = output.write?.reset
+    if (reset !== undefined) this.#reset(node, reset)
+    if (input.type === 'compact' && input.upTo.index > node.checkpointIndex) {
+      this.#fail(
+        'compaction',
+        `${id} cuts its log at ${input.upTo.index}, its checkpoint is ${node.checkpointIndex}`,
+      )
+    }
     const entries = output.write?.entries
     if (entries !== undefined && entries.length > 0) this.#written(node, entries, view)
     if (view.lastIndex !== node.log.length - 1) {
@@ -185,6 +210,7 @@ export class Invariants {
       node.durableTerm = state.currentTerm
       node.durableVote = state.votedFor
       node.durable = this.#tree.path(state.lastIndex, state.lastChecksum, node.durable)
+      this.#begins(node, state)
     }
   }
 
@@ -214,11 +240,77 @@ export class Invariants {
     }
   }
 
+  /** A snapshot's state is put in force: the same as all have at that entry, and the log says so already. */
+  installed(id: NodeId, { index, checksum }: LogPosition, hash: string): void {
+    this.steps++
+    this.installs++
+    const node = this.shadows.get(id)!
+    if (this.#committed[index] !== checksum) {
+      this.#fail(
+        'state machine safety',
+        `${id} takes a snapshot of entry ${index}, which is not the committed one`,
+      )
+    }
+    if (node.boundaryIndex < index || node.durable[index] !== checksum) {
+      this.#fail(
+        'one batch makes it count',
+        `${id} puts a snapshot in force before its log on disk begins there`,
+      )
+    }
+    if (index <= node.machineIndex) {
+      this.#fail(
+        'state machine safety',
+        `${id} goes back from ${node.machineIndex} to a snapshot of ${index}`,
+      )
+    }
+    const known = this.#applied[index]
+    if (known !== undefined && known.hash !== hash) {
+      this.#fail('equal state', `${id} has another state after the snapshot of entry ${index}`)
+    }
+    node.machineIndex = index
+  }
+
   checkpointWritten(id: NodeId, index: LogIndex): void {
     this.shadows.get(id)!.checkpointIndex = index
   }
 
   // ---- the rules ----
+
+  /** The log is to begin behind a snapshot: what it committed is in it, what it acknowledged too, or contradicts it. */
+  #reset(node: Shadow, { boundary, keepSuffix }: LogReset): void {
+    const { index, checksum } = boundary
+    if (index <= node.commitIndex) {
+      this.#fail(
+        'committed entries stay',
+        `${node.id} goes back to ${index}, committed are ${node.commitIndex}`,
+      )
+    }
+    if (keepSuffix !== (node.log[index] === checksum)) {
+      const what = keepSuffix ? 'keeps what contradicts' : 'drops what follows'
+      this.#fail('snapshots', `${node.id} ${what} the snapshot of entry ${index}`)
+    }
+    if (keepSuffix) return
+    const before = node.log
+    node.log = this.#tree.path(index, checksum, before.slice())
+    // What contradicts it was never committed; of the rest, nothing may be forgotten.
+    let kept = node.promised.index
+    while (node.log[kept] !== before[kept]) kept--
+    node.promised = { index: kept, checksum: node.log[kept]! }
+  }
+
+  /** Where the log begins on disk: no further than the checkpoint beside it, or where a snapshot says. */
+  #begins(node: Shadow, { boundary, stateDirectory }: LogState): void {
+    if (stateDirectory !== node.stateDirectory) {
+      node.stateDirectory = stateDirectory
+      node.checkpointIndex = boundary.index
+    } else if (boundary.index > node.checkpointIndex) {
+      this.#fail(
+        'compaction',
+        `the log of ${node.id} begins behind ${boundary.index}, its checkpoint is ${node.checkpointIndex}`,
+      )
+    }
+    node.boundaryIndex = boundary.index
+  }
 
   #written(node: Shadow, entries: readonly LogEntry[], view: NodeView): void {
     const first = entries[0]!.index

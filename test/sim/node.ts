@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { DamagedDataError, DiskError, DiskFullError } from '../../src/errors.ts'
 import type { StopError } from '../../src/errors.ts'
+import type { StateMachine } from '../../src/kv/types.ts'
 import type { NodeId } from '../../src/raft/types.ts'
 import type { NodeConfig } from '../../src/server/config.ts'
 import type { KvFront } from '../../src/server/kv-front.ts'
@@ -190,24 +191,38 @@ export class SimulatedNode {
         logger: SILENT,
         random: () => this.#dice.unit(),
       },
-      (address) => new PeerPipe(network.dial(process, this.id, address, patienceMs)),
+      {
+        messages: (address) => new PeerPipe(network.dial(process, this.id, address, patienceMs)),
+        snapshots: (address) =>
+          new PeerPipe(network.dial(process, this.id, snapshotAddress(address), patienceMs)),
+      },
     )
     network.listen(peerAddress(this.id), process, (end) => {
       const pipe = new PeerPipe(end)
       if (!transport.accept(pipe, (stream) => pipe.connect(stream))) pipe.end()
     })
-    const { id } = this
-    const machine = new WatchedMachine(loaded.machine, {
-      applied: (entry, result, hash) => {
-        if (!process.alive) return
-        invariants.applied(id, entry, result, hash)
-        ledger.applied(entry, result)
-      },
-      checkpointWritten: (index) => invariants.checkpointWritten(id, index),
+    network.listen(snapshotAddress(peerAddress(this.id)), process, (end) => {
+      const pipe = new PeerPipe(end)
+      if (!transport.acceptSnapshot(pipe, (listener) => pipe.connect(listener))) pipe.end()
     })
+    const { id } = this
+    const watch = (machine: StateMachine): StateMachine =>
+      new WatchedMachine(machine, {
+        applied: (entry, result, hash) => {
+          if (!process.alive) return
+          invariants.applied(id, entry, result, hash)
+          ledger.applied(entry, result)
+        },
+        checkpointWritten: (index) => invariants.checkpointWritten(id, index),
+      })
+    const restore: LoadedReplica['restore'] = async (store) => {
+      const machine = await loaded.restore(store)
+      if (process.alive) invariants.installed(id, machine.applied, machine.stateHash())
+      return watch(machine)
+    }
     return new Replica(
       this.#config,
-      { ...loaded, machine },
+      { ...loaded, machine: watch(loaded.machine), restore },
       {
         transport: new WatchedTransport(transport, (message) => {
           if (!process.alive) return
@@ -275,10 +290,19 @@ function configOf({ plan, ids }: World, id: NodeId): NodeConfig {
     checkpointIntervalMs: plan.checkpointIntervalMs,
     checkpointBytes: 64 * 1024,
     logTailBytes: plan.logTailBytes,
+    logKeepBytes: plan.logKeepBytes,
     cacheBytes: plan.cacheBytes,
     minFreeBytes: 256 * MiB,
     autoCompaction: true,
     ...plan.history,
+    scrubIntervalMs: 1,
+    scrubBytesPerSecond: 0,
+    compareStatesMs: 10_000,
     logLevel: 'silent',
   })
+}
+
+/** The simulated network knows of no methods: what brings snapshots has a port of its own. */
+function snapshotAddress(peer: string): string {
+  return `${peer}1`
 }

@@ -26,6 +26,7 @@ export interface Plan {
   readonly slowestSyncMs: number
   readonly checkpointIntervalMs: number
   readonly logTailBytes: number
+  readonly logKeepBytes: number
   readonly cacheBytes: number
   readonly limits: KvLimits
   readonly history: RetentionPolicy
@@ -87,6 +88,8 @@ export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan 
     slowestSyncMs: syncMs * dice.pick([10, 50]),
     checkpointIntervalMs: dice.pick([100, 500, 1000, 5000]),
     logTailBytes: dice.pick([1024, 8 * 1024, 1024 * 1024]),
+    // Mostly so little that who was away for a moment needs a snapshot.
+    logKeepBytes: Dice.of(seed, 'compaction').pick([0, 0, 1024, 4096, 1024 * 1024]),
     cacheBytes: dice.pick([0, 4096, 1024 * 1024]),
     limits: limitsOf(dice),
     history: historyOf(seed),

@@ -4,7 +4,8 @@ import type { KeyRecord } from '../../src/wire/types.ts'
 import { RaftNode } from '../../src/raft/node.ts'
 import type { NodeView } from '../../src/raft/node.ts'
 import type { InitialState, RaftOptions } from '../../src/raft/state.ts'
-import type { Input, LogEntry, LogIndex, LogPosition, Message, Output } from '../../src/raft/types.ts'
+import type { Input, LogEntry, LogIndex, LogPosition, Message, NodeId, Output } from '../../src/raft/types.ts'
+import type { SnapshotSource, SnapshotTransfer } from '../../src/transport/snapshot-transfer.ts'
 import type { Transport, TransportHandler } from '../../src/transport/transport.ts'
 
 /** The core, with somebody who looks at every step. */
@@ -118,6 +119,10 @@ export class WatchedTransport implements Transport {
   send(messages: readonly Message[]): void {
     for (const message of messages) this.#watch(message)
     this.#transport.send(messages)
+  }
+
+  sendSnapshot(to: NodeId, source: SnapshotSource): SnapshotTransfer {
+    return this.#transport.sendSnapshot(to, source)
   }
 
   close(): Promise<void> {

@@ -25,6 +25,7 @@ const server = new Server(peerServerOptions(electionMs))
 transport.addService(server)
 const port = await listen(server)
 await transport.start({
+  snapshots: { offered: async () => ({ type: 'refuse', reason: 'not wanted' }) },
   admit: async () => undefined,
   receive(messages) {
     for (const message of messages) {

@@ -24,6 +24,7 @@ const SETTINGS: DriverSettings = {
   maxWaitingProposals: 100,
   maxWaitingBytes: 1024 * 1024,
   maxUnwrittenBytes: 64 * 1024 * 1024,
+  logKeepBytes: 64 * 1024 * 1024,
 }
 
 /** A log in memory whose appends wait until the test lets them through, where it says so. */
@@ -192,10 +193,17 @@ export class Driven {
         transport: {
           start: async () => {},
           send: (messages) => void this.#sent.push(...messages),
+          sendSnapshot: () => ({ done: Promise.resolve(false), cancel: () => {} }),
           close: async () => {},
         },
         clock: this.clock,
         leaderLookup: (id) => `${id}:7001`,
+        snapshots: {
+          send: async () => undefined,
+          cancel: () => {},
+          heldIndex: Infinity,
+          install: async () => {},
+        },
         compaction: { due: () => this.compactTo },
         spaceGuard: this.guard,
       },
