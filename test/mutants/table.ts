@@ -1,5 +1,6 @@
 import { DURABILITY } from './table/durability.ts'
 import { ELECTIONS } from './table/elections.ts'
+import { COMPACTION } from './table/history.ts'
 import { READS } from './table/reads.ts'
 import { REPLICATION } from './table/replication.ts'
 import { SERVING } from './table/serving.ts'
@@ -13,5 +14,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...READS,
   ...DURABILITY,
   ...SESSIONS,
+  ...COMPACTION,
   ...SERVING,
 ]
