@@ -78,8 +78,13 @@ class Recorder extends Narrator {
     if (input.type === 'message') this.#network.delete(input.message)
     const before = this.#pictures.get(server.id)
     this.#pictures.set(server.id, pictureOf(server))
-    this.#act.rules.push(...rulesOf({ before, input, output, after: server.view }))
+    const known = new Set(this.#act.rules.map(({ text }) => text))
+    const rules = rulesOf({ before, input, output, after: server.view })
+    this.#act.rules.push(...rules.filter(({ text }) => !known.has(text)))
     super.stepped(server, input, output)
+    // The first tick reports the role that the server has had all along.
+    const idle = input.type === 'tick' && this.#act.rules.length === 0 && server.view.role === before?.role
+    if (idle) this.#act.said.length = 0
   }
 
   override persisted(server: ModelServer, writes: readonly Write[]): void {

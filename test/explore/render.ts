@@ -66,7 +66,7 @@ function renderTable(
     const cells = columnOf(server, frame, logRows)
     const before = previous?.servers[from + at]
     // Rows may have moved: what counts is what the same row said before, wherever it stood.
-    const said = before && new Map(columnOf(before, previous!, Infinity).map(({ row, text }) => [row, text]))
+    const said = before && new Map(columnOf(before, previous, Infinity).map(({ row, text }) => [row, text]))
     return cells.map((cell) => ({
       ...cell,
       changed: said !== undefined && cell.text !== (said.get(cell.row) ?? ''),

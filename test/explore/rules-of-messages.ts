@@ -146,7 +146,9 @@ function rulesOfAppend(
     rules.push(
       rule(
         '§3.5',
-        `The entry before fits (${prevLogIndex}, term ${prevLogTerm}), so the logs agree up to there: what is new is appended.`,
+        prevLogIndex === 0
+          ? 'No entry comes before these, so they fit anywhere: what is new is appended.'
+          : `The entry before fits (${prevLogIndex}, term ${prevLogTerm}), so the logs agree up to there: what is new is appended.`,
       ),
     )
   } else {

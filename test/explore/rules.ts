@@ -2,6 +2,10 @@ import { rule } from './rule.ts'
 import { rulesOfLeadersCommit, rulesOfMessage } from './rules-of-messages.ts'
 import type { Rule, Step } from './rule.ts'
 
+const APPLY =
+  'While commitIndex > lastApplied: the next entries go to the state machine, in the order of the log.'
+const ANSWER = 'Only after this does the leader answer their clients.'
+
 /** The rules that a step followed, the most general first. */
 export function rulesOf(step: Step): Rule[] {
   const { input, output } = step
@@ -55,12 +59,7 @@ function rulesOfInput(step: Step): Rule[] {
     case 'persisted':
       return rulesOfPersisted(step)
     case 'applied':
-      return [
-        rule(
-          '§3.5',
-          'While commitIndex > lastApplied: the next entries go to the state machine, in the order of the log. Their client is answered after this, not before.',
-        ),
-      ]
+      return [rule('§3.5', `${APPLY} ${step.after.role === 'leader' ? ANSWER : ''}`.trimEnd())]
     case 'snapshotReceived':
     case 'compact':
     case 'snapshotSent':
@@ -133,7 +132,7 @@ function rulesOfPersisted(step: Step): Rule[] {
   }
   if (before?.role === 'candidate')
     return [rule('§3.8', 'Its term and its own vote are on disk: now it may ask for the votes of others.')]
-  if (after.role !== 'leader') return [rule('§3.8', 'What it promises is on disk: now the answer leaves.')]
+  if (after.role !== 'leader') return [rule('§3.8', 'It is on disk: answers that waited for it leave now.')]
   return [rule('§10.2.1', "The leader's own disk counts like any other."), ...rulesOfLeadersCommit(step)]
 }
 

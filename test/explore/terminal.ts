@@ -1,6 +1,5 @@
 import { emitKeypressEvents } from 'node:readline'
 import type { Key } from 'node:readline'
-import type { ReadStream, WriteStream } from 'node:tty'
 
 const ENTER_SCREEN = '\x1b[?1049h\x1b[?25l'
 const LEAVE_SCREEN = '\x1b[?25h\x1b[?1049l'
@@ -53,6 +52,17 @@ export class Position {
   }
 }
 
+/** What is needed of standard input. */
+export interface Keyboard extends NodeJS.ReadableStream {
+  setRawMode(on: boolean): unknown
+}
+
+/** And of standard output. */
+export interface Display extends NodeJS.WritableStream {
+  readonly columns: number
+  readonly rows: number
+}
+
 /**
  * Shows a screen, and the next one on each key press, until the user quits. The terminal is left as it was found.
  *
@@ -61,8 +71,8 @@ export class Position {
 export async function walk(
   count: number,
   draw: (at: number, width: number, height: number) => readonly string[],
-  input: ReadStream,
-  output: WriteStream,
+  input: Keyboard,
+  output: Display,
 ): Promise<void> {
   const position = new Position(count)
   const show = (): void => {
