@@ -10,6 +10,7 @@ interface Flags {
   readonly kills: number
   readonly seed: number
   readonly nodes: number
+  readonly minutes?: number
 }
 
 const PROGRESS_MS = 5000
@@ -36,11 +37,12 @@ const program = new Command('npm run soak --')
   .option('--kills <count>', 'how many kills', whole, 200)
   .option('--seed <seed>', 'which nodes, and when', whole, 1)
   .option('--nodes <count>', 'how many nodes', whole, 3)
+  .option('--minutes <count>', 'not longer than this, with as many kills as it takes', whole)
   .action(soak)
 
 await program.parseAsync()
 
-async function soak({ kills, seed, nodes }: Flags): Promise<void> {
+async function soak({ kills, seed, nodes, minutes = Infinity }: Flags): Promise<void> {
   const began = performance.now()
   await using cluster = await TestCluster.create({ nodes, electionMs: 400, flags: NODE_FLAGS })
   const killer = new Killer(cluster, Dice.of(seed, 'killer'))
@@ -60,7 +62,8 @@ async function soak({ kills, seed, nodes }: Flags): Promise<void> {
   }, PROGRESS_MS)
   const problems: string[] = []
   try {
-    while (killer.total < kills && killer.deaths.length === 0) {
+    const end = began + minutes * 60_000
+    while (killer.total < kills && killer.deaths.length === 0 && performance.now() < end) {
       await killer.round()
       if (!(await grows(acknowledged, WRITES_BETWEEN))) {
         problems.push(`no ${WRITES_BETWEEN} writes within ${PATIENCE_MS} ms after a round of kills`)
