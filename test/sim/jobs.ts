@@ -37,7 +37,7 @@ const RUNS_OF_A_PROCESS = 2000
  *
  * @param lost is told of a run whose process ended (out of memory, say) before it answered, and why; the others
  * go on in a fresh one
- * @throws where a process ends before its first answer, or there is no `lost`
+ * @throws where a process ends before any has answered, or there is no `lost`
  */
 export async function runAll(
   jobs: number,
@@ -45,6 +45,7 @@ export async function runAll(
   done: (result: RunResult) => void,
   lost?: (request: RunRequest, why: string) => void,
 ): Promise<void> {
+  let works = false
   const lane = async (): Promise<void> => {
     for (let request = next(); request !== undefined; request = next()) await inOneProcess(request)
   }
@@ -55,6 +56,7 @@ export async function runAll(
       const child = fork(WORKER, { execArgv: NODE_FLAGS, serialization: 'advanced' })
       const send = (): void => void child.send(request!)
       child.on('message', (result: RunResult) => {
+        works = true
         done(result)
         request = ++runs < RUNS_OF_A_PROCESS ? next() : undefined
         if (request === undefined) child.disconnect()
@@ -63,7 +65,7 @@ export async function runAll(
       child.on('error', reject)
       child.on('exit', (code, signal) => {
         const why = `its process ended: ${signal ?? code}`
-        if (request !== undefined && (lost === undefined || runs === 0)) {
+        if (request !== undefined && (lost === undefined || !works)) {
           reject(new Error(`seed ${request.seed}: ${why}`))
           return
         }

@@ -135,7 +135,7 @@ export const REPLICATION: readonly Mutant[] = [
       {
         file: 'src/raft/leader.ts',
         find: `      if (!progress.rejected(reply.matchIndex, hint)) return\n`,
-        replace: `      progress.matched(hint)\n`,
+        replace: `      progress.matched(hint, log.firstIndex)\n`,
       },
     ],
     caughtBy: model(3),

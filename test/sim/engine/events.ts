@@ -18,6 +18,9 @@ export class Events {
   /** How many have happened. */
   count = 0
   readonly #heap: Event[] = []
+  /** What is to happen at once, in order: nothing that is scheduled later can come before it. */
+  readonly #soon: Event[] = []
+  #soonNext = 0
   #order = 0
 
   /** @param at rounded to 1/1024 ms; never before now. */
@@ -28,7 +31,8 @@ export class Events {
       run,
       cancelled: false,
     }
-    this.#push(event)
+    if (event.at === this.now) this.#soon.push(event)
+    else this.#push(event)
     return event
   }
 
@@ -39,12 +43,11 @@ export class Events {
   /** Lets the next event happen. False: there is none before `end`; then it is `end`. */
   next(end: number): boolean {
     for (;;) {
-      const event = this.#heap[0]
-      if (event === undefined || event.at > end) {
+      const event = this.#take(end)
+      if (event === undefined) {
         this.now = Math.max(this.now, end)
         return false
       }
-      this.#pop()
       if (event.cancelled) continue
       this.now = event.at
       this.count++
@@ -52,6 +55,20 @@ export class Events {
       runMicrotasks()
       return true
     }
+  }
+
+  /** Takes the next event out, where there is one up to `end`. */
+  #take(end: number): Event | undefined {
+    const soon = this.#soon[this.#soonNext]
+    const event = this.#heap[0]
+    if (soon !== undefined && (event === undefined || isBefore(soon, event))) {
+      if (soon.at > end) return undefined
+      if (++this.#soonNext === this.#soon.length) this.#soon.length = this.#soonNext = 0
+      return soon
+    }
+    if (event === undefined || event.at > end) return undefined
+    this.#pop()
+    return event
   }
 
   #push(event: Event): void {

@@ -75,7 +75,7 @@ class SimulatedClock implements Clock {
   }
 
   after(milliseconds: number, run: () => void): Timer {
-    const timer = new SimulatedTimer(this.now() + milliseconds, this.#timers, run)
+    const timer = new SimulatedTimer(this.now() + milliseconds, this.#timers, this.#process, run)
     if (this.#process.alive) this.#arm(timer)
     return timer
   }
@@ -106,7 +106,7 @@ class SimulatedClock implements Clock {
   #arm(timer: SimulatedTimer): void {
     if (timer.event !== undefined) timer.event.cancelled = true
     const wait = Math.max(0, (timer.due - this.now()) / this.#rate)
-    timer.event = this.#events.after(wait, () => this.#process.deliver(timer.fire))
+    timer.event = this.#events.after(wait, timer.ring)
     this.#timers.add(timer)
   }
 }
@@ -114,17 +114,25 @@ class SimulatedClock implements Clock {
 class SimulatedTimer implements Timer {
   readonly due: number
   readonly #all: Set<SimulatedTimer>
+  readonly #process: Process
   readonly #run: () => void
   event: Event | undefined
   #over = false
 
-  constructor(due: number, all: Set<SimulatedTimer>, run: () => void) {
+  constructor(due: number, all: Set<SimulatedTimer>, process: Process, run: () => void) {
     this.due = due
     this.#all = all
+    this.#process = process
     this.#run = run
   }
 
-  readonly fire = (): void => {
+  /** Its time has come: it is heard at once, unless the process is paused. */
+  readonly ring = (): void => {
+    if (this.#process.paused) this.#process.deliver(() => this.#fire())
+    else if (this.#process.alive) this.#fire()
+  }
+
+  #fire(): void {
     if (this.#over) return
     this.cancel()
     this.#run()
