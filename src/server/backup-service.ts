@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js'
 import type { ServerWritableStream, ServiceError } from '@grpc/grpc-js'
-import { BalsaError, DamagedDataError } from '../errors.ts'
+import type { Clock } from '../clock.ts'
+import { BalsaError, DamagedDataError, UnavailableError } from '../errors.ts'
 import type { StateMachine } from '../kv/types.ts'
 import type { NodeId } from '../raft/types.ts'
 import type { StateSnapshot } from '../storage/snapshot/snapshot.ts'
@@ -17,6 +18,9 @@ type Call = ServerWritableStream<BackupRequest, BackupResponse>
 
 /** Each reads the whole state: more at a time are refused. */
 const MOST_AT_A_TIME = 2
+
+/** How long a reader may take nothing, in milliseconds: meanwhile the store keeps all that it would give up. */
+const STALL_MS = 5 * 60_000
 
 /** How long the leader may take to say how far it is, in milliseconds. */
 const LEADER_MS = 5000
@@ -36,12 +40,14 @@ export class BackupService {
   readonly #replica: Replica
   readonly #forwarder: Forwarder
   readonly #author: BackupAuthor
+  readonly #clock: Clock
   #running = 0
 
-  constructor(replica: Replica, forwarder: Forwarder, author: BackupAuthor) {
+  constructor(replica: Replica, forwarder: Forwarder, author: BackupAuthor, clock: Clock) {
     this.#replica = replica
     this.#forwarder = forwarder
     this.#author = author
+    this.#clock = clock
   }
 
   readonly handle = (call: Call): void => {
@@ -59,8 +65,8 @@ export class BackupService {
     const snapshot = await this.#replica.snapshot(await this.#revision())
     try {
       const estimatedBytes = await this.#replica.stateBytes()
-      await send(call, { head: { ...this.#author, meta: snapshot.meta.encoded, estimatedBytes } })
-      await sendChunks(call, snapshot)
+      await this.#send(call, { head: { ...this.#author, meta: snapshot.meta.encoded, estimatedBytes } })
+      await this.#sendChunks(call, snapshot)
     } finally {
       await snapshot.close()
     }
@@ -78,6 +84,35 @@ export class BackupService {
     if (typeof answer === 'number') return answer
     const request = getRequest.encode({ key: ANY_KEY, consistency: 'linearizable', revision: 0 })
     return getResponse.decode(await this.#forwarder.ask(kvMethods.Get, request, answer, LEADER_MS)).revision
+  }
+
+  async #sendChunks(call: Call, snapshot: StateSnapshot): Promise<void> {
+    for await (const { bytes } of snapshot.chunks()) {
+      if (call.cancelled) return
+      await this.#send(call, { chunk: bytes })
+    }
+  }
+
+  /** Writes, and waits while the one who reads is slower. */
+  #send(call: Call, message: BackupResponse): Promise<void> {
+    if (call.cancelled || call.write(message)) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        timer.cancel()
+        call.off('drain', goOn)
+        call.off('cancelled', goOn)
+      }
+      const goOn = (): void => {
+        end()
+        resolve()
+      }
+      const timer = this.#clock.after(STALL_MS, () => {
+        end()
+        reject(new UnavailableError(`the reader of the backup took nothing for ${STALL_MS / 60_000} minutes`))
+      })
+      call.on('drain', goOn)
+      call.on('cancelled', goOn)
+    })
   }
 
   #failed(call: Call, error: unknown): void {
@@ -111,32 +146,12 @@ class Asked implements ReadReply {
   }
 }
 
-async function sendChunks(call: Call, snapshot: StateSnapshot): Promise<void> {
-  for await (const { bytes } of snapshot.chunks()) {
-    if (call.cancelled) return
-    await send(call, { chunk: bytes })
-  }
-}
-
-/** Writes, and waits while the one who reads is slower. */
-function send(call: Call, message: BackupResponse): Promise<void> {
-  if (call.cancelled || call.write(message)) return Promise.resolve()
-  return new Promise((resolve) => {
-    const goOn = (): void => {
-      call.off('drain', goOn)
-      call.off('cancelled', goOn)
-      resolve()
-    }
-    call.on('drain', goOn)
-    call.on('cancelled', goOn)
-  })
-}
-
 function failureOf(error: unknown): Partial<ServiceError> {
   if (error instanceof DamagedDataError) return grpcError(refusal('DAMAGED', error.message))
   if (error instanceof BalsaError) return grpcError(refusal(error.code, error.message))
   if (isServiceError(error)) return error
-  return grpcError(refusal('UNAVAILABLE', error instanceof Error ? error.message : String(error)))
+  const why = error instanceof Error ? error.message : String(error)
+  return grpcError(refusal('UNAVAILABLE', `this node cannot go on with the backup: ${why}`))
 }
 
 /** What a read of this node was refused with, or what the leader answered. */

@@ -193,12 +193,8 @@ class Node implements RunningNode {
     }
     this.#clientServer.addService(kvMethods, kv)
     const { clusterName } = this.#config
-    const backups = new BackupService(replica, forwarder, {
-      clusterId,
-      clusterName,
-      nodeId: id,
-      version: this.#options.version,
-    })
+    const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }
+    const backups = new BackupService(replica, forwarder, author, systemClock())
     this.#clientServer.addService(
       { Status: statusMethod, Backup: backupMethod },
       { Status: statusHandler(replica, description), Backup: backups.handle },

@@ -3,8 +3,9 @@ import { createReadStream, existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { openBackup } from '../../src/client/backup.ts'
 import type { BalsaClient } from '../../src/client/client.ts'
-import { WrongDirectoryError } from '../../src/errors.ts'
+import { UnavailableError, WrongDirectoryError } from '../../src/errors.ts'
 import { KvStateMachine } from '../../src/kv/state-machine.ts'
 import { readBackup } from '../../src/storage/backup/reading.ts'
 import { MemoryStateStore } from '../../src/storage/memory-state-store.ts'
@@ -151,6 +152,19 @@ describe('a backup of a running cluster', () => {
         assert.match(verified.text, /is whole: cluster "old" at revision 1: 1 key/)
       }
       assert.deepEqual((await readdir(dir)).sort(), ['backup', 'old', 'streamed'])
+    }))
+
+  it('ends with a clear error where the node that makes it stops', () =>
+    withDirectory(async (dir) => {
+      const cluster = await LiveCluster.start(join(dir, 'old'), 1, 'old')
+      const value = Buffer.alloc(200_000, 'v')
+      await Promise.all(Array.from({ length: 120 }, (_, i) => cluster.client.put(`key/${i}`, value)))
+      const { chunks } = await openBackup(cluster.addresses)
+      // What is on its way already still comes: there is more than fits there.
+      await cluster[Symbol.asyncDispose]()
+      await assert.rejects(async () => {
+        for await (const chunk of chunks) assert.ok(chunk.length > 0, 'no chunk is empty')
+      }, UnavailableError)
     }))
 
   it('of a cluster that does not answer leaves no file', () =>
