@@ -49,6 +49,17 @@ export function stateStoreConformance(name: string, open: () => Promise<StateSto
         assert.deepEqual(await scanned(store, bytes()), [])
       }))
 
+    it('gives space back without a change to what it holds', () =>
+      withStore(async (store) => {
+        const rows = Array.from({ length: 300 }, (_, i) => [bytes('r', i >> 8, i & 255), bytes('x')] as const)
+        await store.write(rows)
+        await store.write(rows.slice(0, 200).map(([key]) => [key, undefined] as const))
+        await store.reclaim(rows[0]![0], rows[199]![0])
+        assert.equal((await scanned(store, bytes('r'))).length, 100)
+        assert.equal(store.get(rows[199]![0]), undefined)
+        assert.deepEqual(Buffer.from(store.get(rows[200]![0])!), bytes('x'))
+      }))
+
     it('gives back what was written, empty values included, and forgets what was deleted', () =>
       withStore(async (store) => {
         await store.write([

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { KeyEntry, PastRead, PastRefusal, StateMachine } from '../../src/kv/types.ts'
+import { Checkpointer } from '../../src/server/checkpointer.ts'
 import { COMPACTION_INTERVAL_MS, CompactionSchedule } from '../../src/server/compaction-schedule.ts'
 import { PastReads } from '../../src/server/past-reads.ts'
 import { stopping } from '../../src/server/refusals.ts'
+import { MemoryStateStore } from '../../src/storage/memory-state-store.ts'
 import type { ErrorDetail } from '../../src/wire/error-detail.ts'
 import { ManualClock } from '../client/manual-clock.ts'
 import { Driven, RecordedWrite } from './support/driven.ts'
+
+const MIB = 1024 * 1024
 
 /** A read of the past that takes so many pieces. */
 class SlowRead implements PastRead {
@@ -148,5 +152,52 @@ describe('compaction by the leader', () => {
     await driven.clock.advance(1000)
     assert.equal(driven.machine.compactedRevision, 3)
     assert.equal(driven.machine.revision, 5)
+  })
+})
+
+describe('the space of deleted history', () => {
+  it('is asked back once it is much, and once at a time', async () => {
+    const clock = new ManualClock()
+    const asked: string[] = []
+    let finish = (): void => assert.fail('nothing is under way')
+    const store = Object.assign(new MemoryStateStore(), {
+      reclaim(from: Uint8Array, upTo: Uint8Array): Promise<void> {
+        asked.push(`${Buffer.from(from).toString()} ${Buffer.from(upTo).toString()}`)
+        return new Promise<void>((resolve) => (finish = resolve))
+      },
+    })
+    await store.open()
+    let freedBytes = 0
+    const machine = {
+      applied: { index: 0, term: 0, checksum: 0 },
+      unwrittenBytes: 0,
+      freeze: () => ({
+        upTo: { index: 1, term: 1, checksum: 0 },
+        changes: [],
+        bytes: 0,
+        freed:
+          freedBytes === 0
+            ? undefined
+            : { bytes: freedBytes, from: Buffer.from('a'), upTo: Buffer.from('b') },
+      }),
+      checkpointWritten() {},
+    } as unknown as StateMachine
+    const limits = { checkpointIntervalMs: 1000, checkpointBytes: 1 }
+    const checkpointer = new Checkpointer(machine, store, clock, limits)
+    const checkpoint = async (bytes: number): Promise<void> => {
+      freedBytes = bytes
+      await checkpointer.flush()
+    }
+    await checkpoint(100 * MIB)
+    assert.deepEqual(asked, [])
+    await checkpoint(30 * MIB)
+    assert.deepEqual(asked, ['a b'])
+    await checkpoint(200 * MIB)
+    await checkpoint(0)
+    assert.equal(asked.length, 1, 'it is under way')
+    finish()
+    await clock.settle()
+    await checkpoint(1)
+    assert.equal(asked.length, 2)
   })
 })
