@@ -272,11 +272,7 @@ describe('npm run explore', { concurrency: true }, () => {
     try {
       const path = join(folder, 'mine.golden')
       writeFileSync(path, '> cluster 3\n> dance n1\n')
-      const [missing, malformed, flag] = await Promise.all([
-        explore('nowhere'),
-        explore(path),
-        explore('--al'),
-      ])
+      const [missing, malformed] = await Promise.all([explore('nowhere'), explore(path)])
       assert.deepEqual([missing.code, malformed.code], [2, 2])
       assert.match(missing.stderr, /^nowhere: there is no such script or file/)
       assert.match(malformed.stderr, /line 2, `dance n1`: there is no command dance/)

@@ -3,12 +3,10 @@ import { basename, join, resolve } from 'node:path'
 import { readScript, ScriptError } from '../raft/support/script-words.ts'
 
 /** The golden scripts of the tests. */
-export const FOLDER = join(dirname(), 'raft', 'golden')
+const FOLDER = join(import.meta.dirname, '..', 'raft', 'golden')
 const EXTENSION = '.golden'
-
-function dirname(): string {
-  return join(import.meta.dirname, '..')
-}
+/** Characters; what is shorter says too little. */
+const SHORT = 50
 
 export interface ScriptFile {
   /** Its file's name, without `.golden`. */
@@ -24,9 +22,15 @@ export function shippedScripts(): string[] {
   return [...names.filter(isChapter), ...names.filter((name) => !isChapter(name))]
 }
 
-/** What a script is about: the first sentence of the comment that it begins with. */
+/** What a script is about: the comment that it begins with, as far as a list has room for it. */
 export function purposeOf(text: string): string {
-  return /^.*?[.:](?= |$)/.exec(readScript(text)[0]?.comment ?? '')?.[0] ?? ''
+  const [comment = ''] = readScript(text).map((command) => command.comment)
+  let purpose = ''
+  for (const sentence of comment.split(/(?<=\.) /)) {
+    if (purpose.length >= SHORT) break
+    purpose = `${purpose} ${sentence}`.trimStart()
+  }
+  return purpose
 }
 
 /**
