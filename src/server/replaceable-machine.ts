@@ -55,7 +55,17 @@ export class ReplaceableMachine implements StateMachine {
   }
 
   readAt(keys: readonly Uint8Array[], revision: number): PastRead {
-    return this.#machine.readAt(keys, revision)
+    let machine = this.#machine
+    let read = machine.readAt(keys, revision)
+    // What was at a revision is the same in every state machine, or given up there: it begins anew in the new one.
+    const advance: PastRead['advance'] = (maxBytes) => {
+      if (machine !== this.#machine) {
+        machine = this.#machine
+        read = machine.readAt(keys, revision)
+      }
+      return read.advance(maxBytes)
+    }
+    return { advance }
   }
 
   compactionTarget(policy: RetentionPolicy): number | undefined {

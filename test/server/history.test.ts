@@ -5,6 +5,7 @@ import { Checkpointer } from '../../src/server/checkpointer.ts'
 import { COMPACTION_INTERVAL_MS, CompactionSchedule } from '../../src/server/compaction-schedule.ts'
 import { PastReads } from '../../src/server/past-reads.ts'
 import { stopping } from '../../src/server/refusals.ts'
+import { ReplaceableMachine } from '../../src/server/replaceable-machine.ts'
 import { MemoryStateStore } from '../../src/storage/memory-state-store.ts'
 import type { ErrorDetail } from '../../src/wire/error-detail.ts'
 import { ManualClock } from '../client/manual-clock.ts'
@@ -199,5 +200,25 @@ describe('the space of deleted history', () => {
     await clock.settle()
     await checkpoint(1)
     assert.equal(asked.length, 2)
+  })
+})
+
+describe('a read of the past over a change of the state machine', () => {
+  it('begins anew in the one that is in force', () => {
+    const made: string[] = []
+    const machineOf = (name: string, pieces: number) =>
+      ({
+        readAt: () => {
+          made.push(name)
+          return new SlowRead(pieces)
+        },
+      }) as unknown as StateMachine
+    const machine = new ReplaceableMachine(machineOf('old', 100))
+    const read = machine.readAt([], 5)
+    assert.equal(read.advance(1), undefined)
+    machine.replace(machineOf('new', 2))
+    assert.equal(read.advance(1), undefined)
+    assert.deepEqual(read.advance(1), [])
+    assert.deepEqual(made, ['old', 'new'])
   })
 })
