@@ -1,7 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { Command } from 'commander'
 import type { Consistency, ReadOptions } from '../client/arguments.ts'
-import { parseAddress, SettingProblem } from '../server/settings.ts'
+import { SettingProblem } from '../server/setting-kinds.ts'
+import { parseAddress } from '../server/settings.ts'
 import { UsageError } from './failure.ts'
 
 export const DEFAULT_ENDPOINTS = '127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003'

@@ -2,13 +2,13 @@ import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
 import type {
   ChannelOptions,
   ClientDuplexStream,
+  MethodDefinition,
   sendUnaryData,
   ServerUnaryCall,
   ServiceError,
 } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
 import { kvMethods } from '../wire/services.ts'
-import type { BytesMethod } from '../wire/services.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
 
@@ -57,11 +57,16 @@ export class Forwarder {
     call.on('cancelled', () => forwarded.cancel())
   }
 
-  /** Asks the leader on this node's own behalf. Rejects with a ServiceError. */
-  ask(method: BytesMethod, request: Bytes, leader: NodeId, timeoutMs: number): Promise<Bytes> {
+  /** Asks another node on this one's own behalf. Rejects with a ServiceError. */
+  ask<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    request: Request,
+    id: NodeId,
+    timeoutMs: number,
+  ): Promise<Response> {
     const { path, requestSerialize, responseDeserialize } = method
     return new Promise((resolve, reject) => {
-      this.#client(leader).makeUnaryRequest(
+      this.#client(id).makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,

@@ -20,6 +20,7 @@ import { unaryHandlers } from './kv-service.ts'
 import { loadReplica, Replica } from './replica.ts'
 import type { LoadedReplica } from './replica.ts'
 import { formatAddress, parseAddress } from './settings.ts'
+import { digestsHandler, Upkeep } from './upkeep.ts'
 import { StartProgress } from './start-progress.ts'
 
 /** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
@@ -80,6 +81,7 @@ class Node implements RunningNode {
   readonly #forwarder: Forwarder
   readonly #health = new HealthImplementation({ '': 'SERVING', 'balsa.v1.Kv': 'NOT_SERVING' })
   #replica!: Replica
+  #upkeep!: Upkeep
   #exchanges!: ExchangeService
   #stopped!: Promise<StopError | undefined>
   clientAddress = ''
@@ -128,21 +130,32 @@ class Node implements RunningNode {
       changed: ({ leader }) =>
         this.#health.setStatus('balsa.v1.Kv', leader === undefined ? 'NOT_SERVING' : 'SERVING'),
     })
+    this.#upkeep = new Upkeep(this.#config, {
+      directory: this.#loaded.directory,
+      digests: this.#replica.digests,
+      forwarder: this.#forwarder,
+      clock: systemClock(),
+      logger: this.#options.logger,
+      failed: (error) => this.#replica.fail(error),
+    })
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
+    this.#upkeep.start()
   }
 
   async stop(): Promise<void> {
     this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
+    await this.#upkeep.stop()
     await this.#replica.stop()
     await this.#stopped
   }
 
   async #closeWhenStopped(): Promise<StopError | undefined> {
     const reason = await this.#replica.stopped
+    void this.#upkeep.stop()
     this.#health.setStatus('', 'NOT_SERVING')
     this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
     this.#exchanges.close()
@@ -182,7 +195,8 @@ class Node implements RunningNode {
       ...unaryHandlers(replica.front, forwarder),
       Exchange: this.#exchanges.handle,
     }
-    const { packageDefinition, statusMethod, backupMethod } = loadProtos()
+    const { packageDefinition, statusMethod, backupMethod, digestsMethod } = loadProtos()
+    const digests = digestsHandler(id, clusterId, replica.digests)
     const description = {
       config: this.#config,
       clusterId,
@@ -190,18 +204,20 @@ class Node implements RunningNode {
       peerAddress: this.#config.peerAdvertise,
       version: this.#options.version,
       pid: process.pid,
+      alarm: () => this.#upkeep.alarm,
     }
     this.#clientServer.addService(kvMethods, kv)
     const { clusterName } = this.#config
     const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }
     const backups = new BackupService(replica, forwarder, author, systemClock())
     this.#clientServer.addService(
-      { Status: statusMethod, Backup: backupMethod },
-      { Status: statusHandler(replica, description), Backup: backups.handle },
+      { Status: statusMethod, Backup: backupMethod, StateDigests: digestsMethod },
+      { Status: statusHandler(replica, description), Backup: backups.handle, StateDigests: digests },
     )
     this.#health.addToServer(this.#clientServer)
     new ReflectionService(packageDefinition).addToServer(this.#clientServer)
     this.#peerServer.addService(kvMethods, kv)
+    this.#peerServer.addService({ StateDigests: digestsMethod }, { StateDigests: digests })
   }
 }
 

@@ -7,6 +7,16 @@ export interface Disk {
   readonly path: string
   /** Throws where it does not exist and `createIfMissing` is false; LevelDB alone would leave an empty folder. */
   openDatabase(name: string, options: DatabaseOptions): Promise<Database>
+  /**
+   * Checks every file of a database, which may be open, without the database. Rejects with DamagedDataError, which
+   * names the file, or DiskError. Absent where there are no files.
+   *
+   * @param options.pace told how many bytes are about to be read; resolves when they may be
+   */
+  verifyDatabase?(
+    name: string,
+    options: { readonly pace: (bytes: number) => Promise<void> },
+  ): Promise<unknown>
   /** The names of databases and files in the directory. */
   list(): Promise<string[]>
   /** The whole file, or undefined where there is none. */

@@ -38,6 +38,11 @@ export class LevelStateStore implements StateStore {
     this.#database = await disk.openDatabase(name, options)
   }
 
+  async verifyFiles(pace: (bytes: number) => Promise<void>): Promise<void> {
+    const { disk, name } = this.#options
+    await disk.verifyDatabase?.(name, { pace })
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#opened().getSync(key)
   }

@@ -152,6 +152,31 @@ export class NodeDisk implements Disk {
     }
   }
 
+  /**
+   * Puts a database out of the way, whole, for inspection. Returns its new name, undefined where there is none.
+   * Rejects with DiskError or DiskFullError.
+   */
+  async setAside(name: string): Promise<string | undefined> {
+    const names = await this.list()
+    if (!names.includes(name)) return undefined
+    for (let number = 1; ; number++) {
+      const aside = `damaged-${number}-${name}`
+      if (names.includes(aside)) continue
+      await this.renameDatabase(name, aside)
+      return aside
+    }
+  }
+
+  /** Gives a database another name, durably. Rejects with DiskError or DiskFullError. */
+  async renameDatabase(name: string, newName: string): Promise<void> {
+    try {
+      await rename(path.join(this.path, name), path.join(this.path, newName))
+      await syncDirectory(this.path)
+    } catch (error) {
+      throw writeFailure(error, `${path.join(this.path, name)} cannot be renamed`)
+    }
+  }
+
   async removeDatabase(name: string): Promise<void> {
     const location = path.join(this.path, name)
     try {

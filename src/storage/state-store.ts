@@ -9,6 +9,8 @@ export interface StateStore extends StateReader {
   open(): Promise<void>
   /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
   write(changes: Iterable<StateChange>): Promise<void>
+  /** Checks the files that it stands on, slowly. Rejects with DamagedDataError or DiskError. Absent: it has none. */
+  verifyFiles?(pace: (bytes: number) => Promise<void>): Promise<void>
   /** Gives the space of what was deleted between two keys back. Beside everything else; to be asked for seldom. */
   reclaim(from: Uint8Array, upTo: Uint8Array): Promise<void>
   /**

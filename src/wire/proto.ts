@@ -68,6 +68,16 @@ export interface PeerStatus {
   readonly inFlightBytes: number
 }
 
+/** Message StateDigestsRequest of cluster.proto. */
+export type StateDigestsRequest = Readonly<Record<never, never>>
+
+/** Message StateDigestsResponse of cluster.proto. */
+export interface StateDigestsResponse {
+  readonly id: string
+  readonly clusterId: Uint8Array
+  readonly digests: readonly { readonly index: number; readonly hash: string }[]
+}
+
 /** Message BackupRequest of cluster.proto. */
 export type BackupRequest = Readonly<Record<never, never>>
 
@@ -94,6 +104,8 @@ export interface LoadedProtos {
   readonly statusMethod: MethodDefinition<StatusRequest, StatusResponse>
   /** Cluster.Backup, whose few large messages need no codec of their own either. */
   readonly backupMethod: MethodDefinition<BackupRequest, BackupResponse>
+  /** Cluster.StateDigests, which is not hot either. */
+  readonly digestsMethod: MethodDefinition<StateDigestsRequest, StateDigestsResponse>
 }
 
 /**
@@ -112,10 +124,14 @@ export function loadProtos(): LoadedProtos {
     oneofs: true,
   })
   const cluster = packageDefinition['balsa.v1.Cluster']
-  if (cluster === undefined || !('Status' in cluster && 'Backup' in cluster)) {
+  if (cluster === undefined || !('Status' in cluster && 'Backup' in cluster && 'StateDigests' in cluster)) {
     throw new Error('cluster.proto has not the methods that it should')
   }
   const statusMethod = cluster['Status'] as unknown as MethodDefinition<StatusRequest, StatusResponse>
   const backupMethod = cluster['Backup'] as unknown as MethodDefinition<BackupRequest, BackupResponse>
-  return { packageDefinition, statusMethod, backupMethod }
+  const digestsMethod = cluster['StateDigests'] as unknown as MethodDefinition<
+    StateDigestsRequest,
+    StateDigestsResponse
+  >
+  return { packageDefinition, statusMethod, backupMethod, digestsMethod }
 }

@@ -55,6 +55,9 @@ describe('the configuration of a node', () => {
         historyRevisions: 10_000,
         historyMs: 300_000,
         maxHistoryBytes: 512 * MIB,
+        scrubIntervalMs: 6 * 3_600_000,
+        scrubBytesPerSecond: 8 * MIB,
+        compareStatesMs: 10_000,
         logLevel: 'info',
       },
     )
