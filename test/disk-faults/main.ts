@@ -9,7 +9,7 @@ import type { InjectedError } from '../cluster/support/injection.ts'
 import { Writer } from '../cluster/support/writer.ts'
 import { fullDisk, fullDiskObstacle, lowSpace } from './full-disk.ts'
 import { ERRORS, STEPS } from './steps.ts'
-import type { Step } from './steps.ts'
+import type { Phase, Step } from './steps.ts'
 
 /** How long a node may take to notice, to say so and to end. */
 const PATIENCE_MS = 20_000
@@ -24,6 +24,21 @@ const EXIT_CODES: Readonly<Record<InjectedError, number>> = Object.freeze({ EIO:
 const WORDS = Object.freeze({ EIO: /Input\/output error|EIO/, ENOSPC: /no space is left/ })
 
 const counts = { passed: 0, failed: 0, skipped: 0 }
+
+const RUNS: Readonly<Record<Phase, (step: Step, error: InjectedError) => Promise<void>>> = Object.freeze({
+  'first start': failsAlone,
+  'start after kill -9': failsAlone,
+  writes: failsInCluster,
+  snapshot: failsInCluster,
+  'clean stop': failsAlone,
+})
+
+/** The log is cut soon, and next to nothing of it is kept. */
+const SHORT_LOG = {
+  '--checkpoint-interval-ms': '100',
+  '--log-keep-bytes': '16KiB',
+  '--log-tail-bytes': '16KiB',
+}
 
 async function check(name: string, run: () => Promise<void>): Promise<void> {
   const began = performance.now()
@@ -72,7 +87,7 @@ process.exitCode = counts.failed === 0 ? 0 : 1
 async function work(planned: { step: Step; error: InjectedError }[]): Promise<void> {
   for (let next = planned.shift(); next !== undefined; next = planned.shift()) {
     const { step, error } = next
-    const run = step.phase === 'writes' ? failsInCluster : failsAlone
+    const run = RUNS[step.phase]
     await check(`${step.phase}: ${step.name}: ${error}`, () => run(step, error))
   }
 }
@@ -106,11 +121,15 @@ async function failsAlone(step: Step, error: InjectedError): Promise<void> {
 
 /** One of three, under load: the others go on, and it comes back. */
 async function failsInCluster(step: Step, error: InjectedError): Promise<void> {
-  await using cluster = await TestCluster.start({ flags: { '--checkpoint-interval-ms': '200' } })
+  const snapshot = step.phase === 'snapshot'
+  const flags = snapshot ? SHORT_LOG : { '--checkpoint-interval-ms': '200' }
+  await using cluster = await TestCluster.start({ flags })
   const leader = await cluster.leader()
   const [victim] = cluster.othersThan(leader.id) as [TestNode]
-  const writer = new Writer(cluster.client(), { prefix: 'a', inFlight: 4, pauseMs: 5 })
   await victim.stop()
+  if (snapshot) await leaveBehind(cluster)
+  const client = cluster.client({ timeoutMs: 20_000 })
+  const writer = new Writer(client, { prefix: 'a', inFlight: 4, pauseMs: 5 })
   await withFault(victim, step, error, async () => {})
   await writer.more(50)
   victim.start()
@@ -119,6 +138,21 @@ async function failsInCluster(step: Step, error: InjectedError): Promise<void> {
   await cluster.converged()
   await writer.verify(cluster.client())
   assert.deepEqual([writer.failed, writer.unknown], [[], []], 'the client does not notice')
+}
+
+/** Writes until no log goes back to what a node has that is down: what it lacks then comes as a snapshot. */
+async function leaveBehind(cluster: TestCluster): Promise<void> {
+  const [{ lastIndex } = { lastIndex: 0 }] = await cluster.statuses()
+  const client = cluster.client({ timeoutMs: 20_000 })
+  const value = Buffer.alloc(1024, 'v')
+  for (let from = 0; from < 2000; from += 500) {
+    await client.putMany(Array.from({ length: 500 }, (_, i): [string, Buffer] => [`k${from + i}`, value]))
+  }
+  await cluster.until('the log to be cut', async () => {
+    const statuses = await cluster.statuses()
+    const cut = statuses.filter(({ firstIndex }) => (firstIndex ?? 0) > (lastIndex ?? 0) + 1)
+    return cut.length === statuses.length || undefined
+  })
 }
 
 /** Starts the node under the fault. Fails unless the fault struck, and the node ended at once and said why. */

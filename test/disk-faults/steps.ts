@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { InjectedError } from '../cluster/support/injection.ts'
 
 /** When in a node's life its disk fails. */
-export type Phase = 'first start' | 'start after kill -9' | 'writes' | 'clean stop'
+export type Phase = 'first start' | 'start after kill -9' | 'writes' | 'snapshot' | 'clean stop'
 
 /** One place at which a node puts something on disk, and the system call that does it. */
 export interface Step {
@@ -82,6 +82,12 @@ export const STEPS: readonly Step[] = Object.freeze([
   step('writes', 'mark, written', 'pwrite64', file('mark'), 12),
   step('writes', 'checkpoint, written', 'write', wal('state-1'), 2),
   step('writes', 'checkpoint, synced', 'fdatasync', wal('state-1'), 2),
+  step('snapshot', 'new state: first MANIFEST, written', 'write', manifest('state-2')),
+  step('snapshot', 'new state: CURRENT, put in place', 'rename', newCurrent('state-2')),
+  step('snapshot', 'new state: rows, written', 'write', wal('state-2')),
+  step('snapshot', 'new state: rows, synced', 'fdatasync,fsync', wal('state-2')),
+  step('snapshot', 'new state: its folder, synced', 'fdatasync,fsync', file('state-2')),
+  step('snapshot', 'log: term, or the reset to the snapshot, synced', 'fdatasync', wal('log')),
   step('clean stop', 'last checkpoint, written', 'write', wal('state-1')),
   step('clean stop', 'last checkpoint, synced', 'fdatasync', wal('state-1')),
 ])

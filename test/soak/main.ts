@@ -20,7 +20,12 @@ const WRITES_BETWEEN = 10
 const PATIENCE_MS = 60_000
 
 /** Checkpoints every few hundred milliseconds, small tails: so that kills hit whatever happens now and then only. */
-const NODE_FLAGS = { '--checkpoint-interval-ms': '300', '--log-tail-bytes': '64KiB', '--log-level': 'warn' }
+const NODE_FLAGS = {
+  '--checkpoint-interval-ms': '300',
+  '--log-tail-bytes': '64KiB',
+  '--log-keep-bytes': '64KiB',
+  '--log-level': 'warn',
+}
 
 function whole(text: string): number {
   const number = Number(text)
