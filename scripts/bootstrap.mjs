@@ -17,6 +17,7 @@ const programs = {
   damage: 'test/damage/main.ts',
   soak: 'test/soak/main.ts',
   explore: 'test/explore/main.ts',
+  maelstrom: 'test/maelstrom/main.ts',
   'disk-faults': 'test/disk-faults/main.ts',
 }
 

@@ -2,6 +2,7 @@ import { addBackup } from './commands/backup.ts'
 import { addCheck } from './commands/check.ts'
 import { addCluster } from './commands/cluster.ts'
 import { addHealth } from './commands/health.ts'
+import { addMaelstrom } from './commands/maelstrom.ts'
 import { addRecover } from './commands/recover.ts'
 import { addRestore } from './commands/restore.ts'
 import { addServe } from './commands/serve.ts'
@@ -20,4 +21,5 @@ export const COMMANDS: readonly AddCommand[] = Object.freeze([
   addRestore,
   addRecover,
   addCheck,
+  addMaelstrom,
 ])
