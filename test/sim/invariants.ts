@@ -271,7 +271,9 @@ export class Invariants {
   }
 
   checkpointWritten(id: NodeId, index: LogIndex): void {
-    this.shadows.get(id)!.checkpointIndex = index
+    const node = this.shadows.get(id)!
+    // One that was on its way when a snapshot took the place of its store counts for nothing any more.
+    node.checkpointIndex = Math.max(node.checkpointIndex, index)
   }
 
   // ---- the rules ----
