@@ -3,6 +3,7 @@ import * as path from 'node:path'
 import { EntryKind, LOG_START } from '../../src/raft/types.ts'
 import type { LogPosition, Proposal } from '../../src/raft/types.ts'
 import type { LoadedReplica } from '../../src/server/replica.ts'
+import { readLiveFiles } from '../../src/storage/leveldb/live-files.ts'
 import { encodeCommand, encodeSessionChange, encodeTimeStamp } from '../../src/wire/command.ts'
 import { sealEntries } from '../../src/wire/entry.ts'
 import type { Operation } from '../../src/wire/types.ts'
@@ -44,6 +45,7 @@ export async function makeImage(parent: string, seed: number, starts = STARTS): 
     await loaded.directory.close()
   }
   const directory = older.pop()!
+  for (const database of ['log', 'state-1']) await tidyUp(path.join(directory, database))
   return { directory, older }
 }
 
@@ -85,6 +87,15 @@ function operation(dice: Dice): Operation {
   // Half of it compresses, so that both kinds of blocks are met.
   const value = Buffer.from(Array.from({ length: dice.below(300) }, (_, i) => (i % 2 ? 46 : dice.below(256))))
   return { type: 'put', key, value }
+}
+
+/** Removes tables that are not part of the database any more: damage to them would tell nothing. */
+async function tidyUp(directory: string): Promise<void> {
+  const { tables } = await readLiveFiles(directory, () => {})
+  for (const file of readdirSync(directory)) {
+    const number = /^(\d+)\.ldb$/.exec(file)?.[1]
+    if (number !== undefined && !tables.has(Number(number))) rmSync(path.join(directory, file))
+  }
 }
 
 /** Copies a directory as it is at one moment: again where LevelDB tidied up meanwhile. */

@@ -21,6 +21,7 @@ interface RecoverFlags {
   readonly data?: string
   readonly yes?: boolean
   readonly setAside?: boolean
+  readonly rebuild?: boolean
 }
 
 /** What was found, what it means, and what is or would be done about it. */
@@ -53,6 +54,12 @@ export function addRecover(program: Command, invocation: Invocation): void {
         'with a damaged log: rename the directory, so that a new one can take its place',
       ),
     )
+    .addOption(
+      new Option(
+        '--rebuild',
+        "treat the state as damaged though its checksums fit: other nodes' states are not the same",
+      ),
+    )
   command.action(async (flags: RecoverFlags) => {
     const { context } = invocation
     const { endpoints, json } = globalOptions(command, context.env)
@@ -78,8 +85,8 @@ async function recover(
   })
   const found = await examine(disk, systemClock({ keepAlive: true })).finally(() => progress.stop())
   try {
-    if (found.damage === undefined) return nothing(directory, found)
-    if (found.damage.part === 'promises') return await promises(directory, found, flags)
+    if (found.damage === undefined && flags.rebuild !== true) return nothing(directory, found)
+    if (found.damage?.part === 'promises') return await promises(directory, found, flags)
     return await state(disk, found, flags, endpoints, context)
   } finally {
     await found.close()
@@ -138,7 +145,9 @@ async function state(
   const report = {
     ...about(disk.path, found.identity),
     damaged: 'state' as const,
-    found: found.damage!.error.message,
+    found:
+      found.damage?.error.message ??
+      "The state's checksums fit. You say that it is not the state of the other nodes.",
     meaning:
       `The log is whole (${entriesOf(log)}): no vote and nothing that this node acknowledged is forgotten. Only the ` +
       'state that is made from it is damaged, and it can be made again. The node keeps its id.',
@@ -148,7 +157,7 @@ async function state(
     ? 'the node makes it anew from its log when it starts'
     : `a copy of another node's state takes its place (the log begins after entry ${log.recovered.boundary.index}, so it is not enough), asked for at ${endpoints.join(', ')}`
   if (flags.yes !== true) {
-    const again = `balsa recover --data ${quote(disk.path)} --yes${ownLog ? '' : ' --endpoints HOST:PORT,…'}`
+    const again = `balsa recover --data ${quote(disk.path)}${found.damage === undefined ? ' --rebuild' : ''} --yes${ownLog ? '' : ' --endpoints HOST:PORT,…'}`
     return { ...report, remedy: `\`${again}\` sets the damaged state aside, and ${source}.`, done: false }
   }
   const { rebuildFromLog } = await import('../../storage/recovery/rebuild.ts')
