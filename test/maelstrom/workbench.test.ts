@@ -10,7 +10,7 @@ const WITHOUT_RAFT = fileURLToPath(new URL('fixtures/without-raft.ts', import.me
 const SMALL = {
   nodes: 3,
   concurrency: 9,
-  rate: 100,
+  rate: 200,
   latencyMs: 5,
   distribution: 'exponential',
   loss: 0,
