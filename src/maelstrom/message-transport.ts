@@ -1,4 +1,5 @@
 import type { Message, NodeId } from '../raft/types.ts'
+import { byReceiver } from '../transport/peers.ts'
 import type { SnapshotTransfer } from '../transport/snapshot-transfer.ts'
 import type { PeerIdentity, Transport, TransportHandler } from '../transport/transport.ts'
 import { decodePeerFrame, encodePeerFrame } from '../wire/message.ts'
@@ -40,14 +41,8 @@ export class MessageTransport implements Transport {
 
   send(messages: readonly Message[]): void {
     if (this.#handler === undefined) return
-    const byReceiver = new Map<NodeId, Message[]>()
-    for (const message of messages) {
-      const group = byReceiver.get(message.to)
-      if (group === undefined) byReceiver.set(message.to, [message])
-      else group.push(message)
-    }
     const { incarnation } = this.#options.self
-    for (const [to, group] of byReceiver) {
+    for (const [to, group] of byReceiver(messages)) {
       const frame = Buffer.from(encodePeerFrame(group)).toString('base64')
       this.#options.send(to, { type: RAFT, incarnation, frame })
     }

@@ -159,7 +159,8 @@ function sizeOf(message: Message): number {
   return size
 }
 
-function byReceiver(messages: readonly Message[]): ReadonlyMap<NodeId, readonly Message[]> {
+/** The messages to each receiver, in their order. */
+export function byReceiver(messages: readonly Message[]): ReadonlyMap<NodeId, readonly Message[]> {
   const groups = new Map<NodeId, Message[]>()
   for (const message of messages) {
     const group = groups.get(message.to)
