@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { BrokenInvariantError } from '../errors.ts'
+import { BrokenInvariantError, UnavailableError } from '../errors.ts'
 import type { FreedSpace, StateMachine } from '../kv/types.ts'
 import type { LogIndex } from '../raft/types.ts'
 import type { StateStore } from '../storage/state-store.ts'
@@ -66,14 +66,15 @@ export class Checkpointer {
   }
 
   /**
-   * Writes until the store holds everything up to an entry, which must be applied. Rejects as the store does, and
-   * with BrokenInvariantError where an earlier write has failed.
+   * Writes until the store holds everything up to an entry, which must be applied. Rejects as the store does, with
+   * BrokenInvariantError where an earlier write has failed, and with UnavailableError where the store is being replaced.
    */
   async writeUpTo(index: LogIndex): Promise<void> {
     while (this.#index < index) {
+      if (this.#paused) throw new UnavailableError('this node is taking over the state of another')
       const before = this.#index
       await (this.#writing ?? this.#write())
-      if (this.#index === before && this.#writing === undefined) {
+      if (this.#index === before && this.#writing === undefined && !this.#paused) {
         throw new BrokenInvariantError(`The checkpoint does not get beyond entry ${before}`)
       }
     }

@@ -292,7 +292,7 @@ export class Replica {
     try {
       await this.#checkpointer.writeUpTo(this.#machine.applied.index)
     } catch (error) {
-      this.#driver.fail(error)
+      if (!(error instanceof UnavailableError)) this.#driver.fail(error)
       throw error
     }
     const snapshot = await this.#directory.stateStore.snapshot()
