@@ -1,70 +1,27 @@
-import type { Clock, Timer } from '../clock.ts'
-import type { StopError } from '../errors.ts'
+import type { Timer } from '../clock.ts'
 import { EntryKind } from '../raft/types.ts'
 import type {
   Fetch,
   Input,
   LogEntry,
-  LogIndex,
   LogReset,
   Message,
   Output,
   ReceivedSnapshot,
   RoleStatus,
   SnapshotRequest,
-  Write,
 } from '../raft/types.ts'
-import type { RaftNode } from '../raft/node.ts'
-import type { StateMachine } from '../kv/types.ts'
-import type { LogStore } from '../storage/log-store.ts'
 import { TransferError } from '../transport/snapshot-transfer.ts'
-import type { Transport } from '../transport/transport.ts'
-import { encodeCommand, encodeTimeStamp } from '../wire/command.ts'
-import type { Checkpointer } from './checkpointer.ts'
 import type { ReadCall, WriteCall } from './calls.ts'
 import { ClusterTime } from './cluster-time.ts'
-import type { CompactionSchedule } from './compaction-schedule.ts'
+import type { DriverEvents, DriverParts, DriverSettings } from './driver-parts.ts'
 import { Proposals } from './proposals.ts'
-import type { ProposalLimits } from './proposals.ts'
 import { LogCutter } from './log-cutter.ts'
-import type { DriverSnapshots } from './log-cutter.ts'
+import { LogWriter } from './log-writer.ts'
+import { OwnCall } from './own-call.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
-import type { LeaderLookup } from './refusals.ts'
-import type { SpaceGuard } from './space-guard.ts'
 import { stopErrorOf } from './stop-error.ts'
 import { serveReads, WaitingReads } from './waiting-reads.ts'
-
-export interface DriverSettings extends ProposalLimits {
-  /** The length of the core's unit of time, in milliseconds. */
-  readonly tickMs: number
-  /** Proposals are refused while more than this waits for its checkpoint. */
-  readonly maxUnwrittenBytes: number
-  /** At least so much of the log is kept for followers, in bytes. */
-  readonly logKeepBytes: number
-}
-
-export interface DriverParts {
-  readonly raft: RaftNode
-  readonly log: LogStore
-  readonly machine: StateMachine
-  readonly checkpointer: Checkpointer
-  readonly transport: Transport
-  readonly clock: Clock
-  /** Where the leader is, for redirects. */
-  readonly leaderLookup: LeaderLookup
-  readonly snapshots: DriverSnapshots
-  readonly compaction: Pick<CompactionSchedule, 'due'>
-  readonly spaceGuard: Pick<SpaceGuard, 'lowSpaceBytes' | 'peerReported' | 'refusal'>
-}
-
-export interface DriverEvents {
-  /** Role, term or leader changed. */
-  changed(status: RoleStatus): void
-  /** A time stamp of the log was applied. */
-  stamped?(index: LogIndex): void
-  /** The node cannot go on: it has stopped taking part, and its process must end. Called once. */
-  failed(error: StopError): void
-}
 
 /**
  * Turns what the core wants into I/O and what happens into the core's inputs. One function runs the cycle:
@@ -78,18 +35,13 @@ export class Driver {
   readonly #clusterTime: ClusterTime
   readonly #proposals: Proposals
   readonly #cutter: LogCutter
+  readonly #writer: LogWriter
 
   #status: RoleStatus
   #inbox: Input[] = []
   readonly #reads = new WaitingReads()
 
   #outbox: Message[] = []
-  /** Not yet on their way to the disk, and the messages that promise them. */
-  #writes: Write[] = []
-  #promises: Message[] = []
-  /** Promises of the write that is on its way; undefined: none is. */
-  #underWay: Message[] | undefined
-  #lastWrite = Promise.resolve()
   /** A snapshot whose write is on its way to the disk. */
   #resetting: { readonly writeId: number; ended(error?: Error): void } | undefined
   #installation = Promise.resolve()
@@ -113,6 +65,10 @@ export class Driver {
     this.#clusterTime = new ClusterTime(parts.clock)
     this.#proposals = new Proposals(settings)
     this.#cutter = new LogCutter(parts, settings.logKeepBytes)
+    this.#writer = new LogWriter(parts.log, {
+      written: (writeId, promises) => this.#written(writeId, promises),
+      failed: (error) => this.#writeFailed(error),
+    })
     const { role, term, leader } = parts.raft.view()
     this.#status = { role, term, leader }
   }
@@ -137,7 +93,7 @@ export class Driver {
    */
   async stop(): Promise<void> {
     this.#end()
-    await this.#lastWrite
+    await this.#writer.last
     await this.#installation
   }
 
@@ -247,7 +203,7 @@ export class Driver {
       this.#propose()
       this.#beginReads()
       this.#send()
-      this.#writeDown()
+      this.#writer.begin()
       this.#applyCommitted()
     } catch (error) {
       this.fail(error)
@@ -262,7 +218,7 @@ export class Driver {
 
   /** While a write is on its way, proposals gather for the next one. */
   #propose(): void {
-    if (this.#underWay !== undefined || this.#proposals.queued.length === 0) return
+    if (this.#writer.busy || this.#proposals.queued.length === 0) return
     this.#step({ type: 'propose', proposals: this.#proposals.queued })
   }
 
@@ -280,26 +236,9 @@ export class Driver {
     this.#parts.transport.send(lowSpaceBytes === undefined ? messages : reporting(messages, lowSpaceBytes))
   }
 
-  /**
-   * One write at a time: everything handed out since the last one, in one synced batch. What resets the log goes by
-   * itself, and the promises with the last. A piece of the log that is to be cut off goes along.
-   */
-  #writeDown(): void {
-    const { log } = this.#parts
-    if (this.#underWay !== undefined || (this.#writes.length === 0 && !log.cutReady)) return
-    const reset = this.#writes.findIndex((write) => write.reset !== undefined)
-    const writes = this.#writes.splice(0, reset === -1 ? this.#writes.length : Math.max(reset, 1))
-    this.#underWay = this.#writes.length === 0 ? this.#promises.splice(0) : []
-    this.#lastWrite = log.append(writes).then(
-      () => this.#written(writes.at(-1)?.id),
-      (error: unknown) => this.#writeFailed(error),
-    )
-  }
-
-  #written(writeId: number | undefined): void {
+  #written(writeId: number | undefined, promises: readonly Message[]): void {
     if (this.#stopped) return
-    this.#outbox.push(...this.#underWay!)
-    this.#underWay = undefined
+    this.#outbox.push(...promises)
     if (writeId !== undefined) this.#inbox.push({ type: 'persisted', writeId })
     if (writeId !== undefined && this.#resetting !== undefined && this.#resetting.writeId <= writeId) {
       this.#resetting.ended()
@@ -321,8 +260,10 @@ export class Driver {
     if (output.status !== undefined) this.#statusChanged(output.status)
     if (output.proposed !== undefined) this.#proposals.placed(output.proposed.first)
     if (output.messages.length > 0) this.#outbox.push(...output.messages)
-    if (output.write !== undefined) this.#writes.push(output.write)
-    if (output.messagesAfterWrite.length > 0) this.#promise(output.messagesAfterWrite)
+    if (output.write !== undefined) this.#writer.add(output.write)
+    if (output.messagesAfterWrite.length > 0) {
+      this.#outbox.push(...this.#writer.promise(output.messagesAfterWrite))
+    }
     for (const fetch of output.fetches) this.#fetch(fetch)
     for (const request of output.snapshots) this.#sendSnapshot(request)
     if (output.install !== undefined) this.#install(output.install)
@@ -330,13 +271,6 @@ export class Driver {
     for (const id of output.refusedReads) this.#reads.refuse(id, this.#notLeader())
     this.#toApply = output.apply.length > 0 ? output.apply : this.#toApply
     return output
-  }
-
-  /** A promise waits for the newest write that was handed out; if all are on disk, for nothing. */
-  #promise(messages: readonly Message[]): void {
-    if (this.#writes.length > 0) this.#promises.push(...messages)
-    else if (this.#underWay !== undefined) this.#underWay.push(...messages)
-    else this.#outbox.push(...messages)
   }
 
   #fetch(fetch: Fetch): void {
@@ -420,10 +354,10 @@ export class Driver {
     if (!this.#timeKnown) return
     const stamp = this.#clusterTime.due(this.#busy)
     if (stamp === undefined) return
-    this.#proposals.add(new OwnCall(EntryKind.Time, encodeTimeStamp(stamp)))
+    this.#proposals.add(OwnCall.timeStamp(stamp))
     this.#busy = false
     const revision = this.#parts.compaction.due()
-    if (revision !== undefined) this.#proposals.add(new OwnCall(EntryKind.Command, compactionTo(revision)))
+    if (revision !== undefined) this.#proposals.add(OwnCall.compaction(revision))
   }
 
   // ---- changes ----
@@ -455,24 +389,4 @@ function reporting(messages: readonly Message[], lowSpaceBytes: number): Message
   return messages.map((message) =>
     message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
   )
-}
-
-/** The leader's own proposal: nobody waits for its answer. */
-class OwnCall implements WriteCall {
-  readonly kind: EntryKind
-  readonly data: Uint8Array
-
-  constructor(kind: EntryKind, data: Uint8Array) {
-    this.kind = kind
-    this.data = data
-  }
-
-  succeed(): void {}
-
-  fail(): void {}
-}
-
-function compactionTo(revision: number): Uint8Array {
-  const operation = { type: 'compact', revision } as const
-  return encodeCommand({ session: 0, sequence: 0, firstUnacked: 0, operation })
 }

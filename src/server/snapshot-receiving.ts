@@ -75,7 +75,7 @@ export class SnapshotReceiving implements SnapshotReceiver {
   }
 
   async #answer(from: NodeId, offer: SnapshotOffer): Promise<SnapshotAnswer> {
-    const { clock, logger, build, newDirectory, commitIndex } = this.#parts
+    const parts = this.#parts
     if (this.#closed) return { type: 'refuse', reason: 'this node is stopping' }
     const current = this.#current
     if (current?.finishing) return { type: 'refuse', reason: 'another snapshot is being put in force' }
@@ -88,14 +88,14 @@ export class SnapshotReceiving implements SnapshotReceiver {
     }
     await this.#discard()
     try {
-      const directory = newDirectory()
-      const builder = await build(directory, offer.meta)
+      const directory = parts.newDirectory()
+      const builder = await parts.build(directory, offer.meta)
       const { position } = builder.meta
-      if (position.index <= commitIndex()) {
+      if (position.index <= parts.commitIndex()) {
         await builder.discard()
         return { type: 'have' }
       }
-      logger.info({ peer: from, index: position.index }, `receiving a snapshot from ${from}`)
+      parts.logger.info({ peer: from, index: position.index }, `receiving a snapshot from ${from}`)
       const receiving: Receiving = {
         ...{ from, offer, directory, builder },
         sink: undefined,
@@ -103,7 +103,7 @@ export class SnapshotReceiving implements SnapshotReceiver {
         patience: undefined,
         finishing: false,
       }
-      receiving.patience = clock.after(PATIENCE_MS, () => this.#giveUp(receiving))
+      receiving.patience = parts.clock.after(PATIENCE_MS, () => this.#giveUp(receiving))
       this.#current = receiving
       return { type: 'take', sink: this.#sinkFor(receiving) }
     } catch (error) {
@@ -127,7 +127,7 @@ export class SnapshotReceiving implements SnapshotReceiver {
   }
 
   async #finish(receiving: Receiving): Promise<void> {
-    const { logger, received, removeDirectory } = this.#parts
+    const parts = this.#parts
     const { from, offer, directory, builder } = receiving
     await this.#guarded(receiving, async () => {
       await builder.finish()
@@ -135,10 +135,11 @@ export class SnapshotReceiving implements SnapshotReceiver {
         throw new TransferError('too late', { resumable: false })
       receiving.finishing = true
       const { position } = builder.meta
-      const counts = await received({ from, term: offer.term, position, directory })
+      const counts = await parts.received({ from, term: offer.term, position, directory })
       this.#over(receiving)
-      if (counts) logger.info({ peer: from, index: position.index }, `the snapshot from ${from} is in force`)
-      else await removeDirectory(directory)
+      if (counts)
+        parts.logger.info({ peer: from, index: position.index }, `the snapshot from ${from} is in force`)
+      else await parts.removeDirectory(directory)
     })
   }
 

@@ -67,8 +67,8 @@ export class SnapshotSender implements SnapshotTransfer {
       },
       ended: (delivered) => this.#end(delivered),
       failed: (error) => {
-        this.#end(false)
         this.#reject(error)
+        this.#end(false)
       },
       broken: () => {
         if (this.#over) return
@@ -192,12 +192,7 @@ class Attempt implements FrameListener {
     if (this.#isLast(progress)) return
     this.#stage = 'sending'
     this.#acknowledged = progress.chunks
-    const chunks = this.#source.chunksAfter(progress.chunks)
-    if (chunks === undefined) {
-      this.#events.ended(false)
-      return
-    }
-    this.#send(chunks).catch((error: unknown) => {
+    this.#send(progress.chunks).catch((error: unknown) => {
       if (this.#stage !== 'over') this.#events.failed(error)
     })
   }
@@ -217,7 +212,13 @@ class Attempt implements FrameListener {
     return true
   }
 
-  async #send(chunks: AsyncIterable<{ readonly bytes: Uint8Array; readonly last: boolean }>): Promise<void> {
+  /** Sends what comes after so many chunks. */
+  async #send(from: number): Promise<void> {
+    const chunks = this.#source.chunksAfter(from)
+    if (chunks === undefined) {
+      this.#events.ended(false)
+      return
+    }
     for await (const { bytes, last } of chunks) {
       if (this.#stage === 'over') return
       this.#unacknowledged.push(bytes.length)

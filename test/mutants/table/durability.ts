@@ -92,9 +92,9 @@ export const DURABILITY: readonly Mutant[] = [
     mistake: 'The driver sends votes and acknowledgements without waiting for the disk (§3.8)',
     edits: [
       {
-        file: 'src/server/driver.ts',
-        find: `    if (this.#writes.length > 0) this.#promises.push(...messages)\n    else if (this.#underWay !== undefined) this.#underWay.push(...messages)\n    else this.#outbox.push(...messages)\n`,
-        replace: `    this.#outbox.push(...messages)\n`,
+        file: 'src/server/log-writer.ts',
+        find: `    if (this.#writes.length > 0) this.#promises.push(...messages)\n    else if (this.#underWay !== undefined) this.#underWay.push(...messages)\n    else return messages\n    return []\n`,
+        replace: `    return messages\n`,
       },
     ],
     caughtBy: simulation(3),
@@ -104,7 +104,7 @@ export const DURABILITY: readonly Mutant[] = [
     mistake: 'A promise that waits for the next write is released with the one that is under way',
     edits: [
       {
-        file: 'src/server/driver.ts',
+        file: 'src/server/log-writer.ts',
         find: `    if (this.#writes.length > 0) this.#promises.push(...messages)\n    else if (this.#underWay !== undefined) this.#underWay.push(...messages)\n`,
         replace: `    if (this.#underWay !== undefined) this.#underWay.push(...messages)\n    else if (this.#writes.length > 0) this.#promises.push(...messages)\n`,
       },
@@ -116,9 +116,9 @@ export const DURABILITY: readonly Mutant[] = [
     mistake: 'A write that fails is reported durable, and the node goes on (fsyncgate, 2018)',
     edits: [
       {
-        file: 'src/server/driver.ts',
-        find: `      (error: unknown) => this.#writeFailed(error),\n`,
-        replace: `      (error: unknown) => (this.#stopped ? this.#writeFailed(error) : this.#written(writes.at(-1)!.id)),\n`,
+        file: 'src/server/log-writer.ts',
+        find: `      (error: unknown) => this.#events.failed(error),\n`,
+        replace: `      () => {\n        const promises = this.#underWay!\n        this.#underWay = undefined\n        this.#events.written(writes.at(-1)?.id, promises)\n      },\n`,
       },
     ],
     caughtBy: simulation(3),
@@ -236,5 +236,65 @@ export const DURABILITY: readonly Mutant[] = [
       },
     ],
     caughtBy: tests('conformance/log-store'),
+  },
+  {
+    name: 'hole-in-write-ahead-file-taken-for-its-end',
+    mistake: 'A flaw in the middle of a write-ahead file passes for what a crash leaves, as LevelDB has it',
+    edits: [
+      {
+        file: 'src/storage/leveldb/record-log.ts',
+        find: `      if (this.#flaw !== undefined) this.#damage ??= this.#flaw\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: tests('storage/leveldb'),
+  },
+  {
+    name: 'lost-end-of-an-older-write-ahead-file-passed-over',
+    mistake: 'What a write-ahead file lost at its end is not missed where another file goes on',
+    edits: [
+      {
+        file: 'src/storage/leveldb/verify.ts',
+        find: `next === undefined ? sequence > lastSequence + 1 : sequence !== next`,
+        replace: `next === undefined && sequence > lastSequence + 1`,
+      },
+    ],
+    caughtBy: tests('storage/leveldb'),
+  },
+  {
+    name: 'recovery-forgets-the-vote',
+    mistake: 'A state that is made anew takes term and vote back to where the state ends',
+    edits: [
+      {
+        file: 'src/storage/recovery/rebuild.ts',
+        find: `  return term > hardState.currentTerm ? { currentTerm: term, votedFor: undefined } : undefined`,
+        replace: `  return term > 0 || hardState.currentTerm > 0 ? { currentTerm: term, votedFor: undefined } : undefined`,
+      },
+    ],
+    caughtBy: tests('storage/recovery'),
+  },
+  {
+    name: 'recovery-drops-what-the-log-holds-behind-the-state',
+    mistake: 'A state that is made anew resets the log to its end, and with it forgets acknowledged entries',
+    edits: [
+      {
+        file: 'src/storage/recovery/rebuild.ts',
+        find: `  const keepSuffix = await holds(store, recovered, position)`,
+        replace: `  const keepSuffix = (await holds(store, recovered, position)) && position.index === recovered.last.index`,
+      },
+    ],
+    caughtBy: tests('storage/recovery'),
+  },
+  {
+    name: 'states-judged-by-a-majority-of-answers',
+    mistake: 'Two nodes that answer of five are taken for a majority that tells whose state is damaged',
+    edits: [
+      {
+        file: 'src/server/state-digests.ts',
+        find: `count > members / 2`,
+        replace: `count > (peers.size + 1) / 2 && members > 0`,
+      },
+    ],
+    caughtBy: tests('server/upkeep'),
   },
 ]

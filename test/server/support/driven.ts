@@ -7,7 +7,7 @@ import type { Message, NodeId, RoleStatus, Write } from '../../../src/raft/types
 import type { ReadCall, WriteCall } from '../../../src/server/calls.ts'
 import { Checkpointer } from '../../../src/server/checkpointer.ts'
 import { Driver } from '../../../src/server/driver.ts'
-import type { DriverSettings } from '../../../src/server/driver.ts'
+import type { DriverSettings } from '../../../src/server/driver-parts.ts'
 import type { StopError } from '../../../src/errors.ts'
 import { MemoryLogStore } from '../../../src/storage/memory-log-store.ts'
 import { MemoryStateStore } from '../../../src/storage/memory-state-store.ts'
