@@ -49,6 +49,7 @@ describe('the configuration of a node', () => {
         checkpointIntervalMs: 5000,
         checkpointBytes: 32 * MIB,
         logTailBytes: 16 * MIB,
+        logKeepBytes: 64 * MIB,
         cacheBytes: 128 * MIB,
         minFreeBytes: 256 * MIB,
         autoCompaction: true,
