@@ -17,7 +17,7 @@ const MAX_STEPS = 20_000_000
 const INIT_MS = 30_000
 
 /** How long a healed cluster has before what it holds is read, in milliseconds. */
-const RECOVERY_MS = 2000
+const RECOVERY_MS = 1500
 
 export interface WorkbenchOptions {
   readonly nodes: number
