@@ -6,6 +6,7 @@ import { measureBackup } from './backup.ts'
 import { closedLoop } from './load.ts'
 import type { LoadResult } from './load.ts'
 import { startLocalCluster } from './local-cluster.ts'
+import { measureSnapshot } from './snapshot.ts'
 import { measureStartUp } from './start-up.ts'
 
 interface Options {
@@ -20,6 +21,7 @@ interface Options {
   readonly json?: boolean
   readonly startUp?: boolean
   readonly backup?: boolean
+  readonly snapshot?: boolean
 }
 
 const OPS = ['put', 'get', 'stale-get']
@@ -38,6 +40,10 @@ const program = new Command('bench')
   .option('--endpoints <list>', 'a running cluster instead of one of its own', listOf(String))
   .option('--json', 'one JSON object a line')
   .option('--start-up', 'how long a node with --keys keys takes to start, instead of load')
+  .option(
+    '--snapshot',
+    'a node that comes back and is brought --keys keys, and what the others notice, instead of load',
+  )
   .option('--backup', 'backup, verification and restore of --keys keys, instead of load')
   .action(bench)
 
@@ -46,6 +52,7 @@ await program.parseAsync()
 async function bench(options: Options): Promise<void> {
   if (options.startUp) return startUp(options)
   if (options.backup) return backup(options)
+  if (options.snapshot) return snapshot(options)
   if (options.endpoints !== undefined) return measure(options, options.endpoints)
   await using cluster = await startLocalCluster(options.nodes)
   await measure(options, cluster.endpoints)
@@ -66,8 +73,15 @@ async function startUp(options: Options): Promise<void> {
   console.log(table.toString())
 }
 
+async function snapshot(options: Options): Promise<void> {
+  printFigures(options, await measureSnapshot(options, (text) => process.stderr.write(`${text}\n`)))
+}
+
 async function backup(options: Options): Promise<void> {
-  const results = await measureBackup(options, (text) => process.stderr.write(`${text}\n`))
+  printFigures(options, await measureBackup(options, (text) => process.stderr.write(`${text}\n`)))
+}
+
+function printFigures(options: Options, results: object): void {
   if (options.json) return console.log(JSON.stringify(results))
   const table = new Table({
     head: ['what', ''],

@@ -5,6 +5,7 @@ import { READS } from './table/reads.ts'
 import { REPLICATION } from './table/replication.ts'
 import { SERVING } from './table/serving.ts'
 import { SESSIONS } from './table/sessions.ts'
+import { SNAPSHOTS } from './table/snapshots.ts'
 import type { Mutant } from './mutant.ts'
 
 /** All seeded bugs, in the order of the layers. */
@@ -13,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPLICATION,
   ...READS,
   ...DURABILITY,
+  ...SNAPSHOTS,
   ...SESSIONS,
   ...COMPACTION,
   ...SERVING,
