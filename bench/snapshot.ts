@@ -51,7 +51,7 @@ export async function measureSnapshot(
     await using client = new BalsaClient({ endpoints, timeoutMs: 60_000 })
     const run = () =>
       client.put(`key-${Math.floor(Math.random() * options.keys)}`, randomBytes(options.valueBytes))
-    return closedLoop({ op: 'put', inFlight: 64, warmUpMs: 2000, measureMs, run })
+    return await closedLoop({ op: 'put', inFlight: 64, warmUpMs: 2000, measureMs, run })
   }
   const all = nodes.map(({ endpoint }) => endpoint)
   try {

@@ -64,7 +64,7 @@ export const SNAPSHOTS: readonly Mutant[] = [
       {
         file: 'src/server/log-cutter.ts',
         find: `    const { index } = checkpointer\n`,
-        replace: `    const index = raft.view().lastApplied\n`,
+        replace: `    const index = Math.max(checkpointer.index, raft.view().lastApplied)\n`,
       },
     ],
     caughtBy: simulation(3),
