@@ -1,4 +1,4 @@
-import { model, simulation, tests } from '../mutant.ts'
+import { simulation, tests } from '../mutant.ts'
 import type { Mutant } from '../mutant.ts'
 
 /** Mistakes about cutting the log and bringing the state (§5). */
@@ -120,6 +120,6 @@ export const SNAPSHOTS: readonly Mutant[] = [
         replace: `    if (progress.nextIndex < 0) {\n`,
       },
     ],
-    caughtBy: model(3, 200),
+    caughtBy: tests('raft/snapshot-sending'),
   },
 ]
