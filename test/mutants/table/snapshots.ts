@@ -110,16 +110,4 @@ export const SNAPSHOTS: readonly Mutant[] = [
     ],
     caughtBy: tests('raft/snapshots'),
   },
-  {
-    name: 'append-sent-behind-the-cut',
-    mistake: 'A leader goes on asking its disk for entries that were cut, and the follower never gets there',
-    edits: [
-      {
-        file: 'src/raft/leader.ts',
-        find: `    if (progress.nextIndex <= log.boundary.index) {\n`,
-        replace: `    if (progress.nextIndex < 0) {\n`,
-      },
-    ],
-    caughtBy: tests('raft/snapshot-sending'),
-  },
 ]
