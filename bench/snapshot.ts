@@ -20,7 +20,10 @@ export interface SnapshotOptions {
 export interface SnapshotResult {
   readonly keys: number
   readonly megabytes: number
-  /** From the leader's first word to the follower's state being in force. */
+  /** From the follower's first word of it to its state being in force, with nothing else going on. */
+  readonly idleSeconds: number
+  readonly idleKeysPerSecond: number
+  /** The same under a load of puts, 64 in flight. */
   readonly seconds: number
   readonly keysPerSecond: number
   /** The most memory that each process ever had, in MB: before and after the leader sent, and of the receiver. */
@@ -64,32 +67,35 @@ export async function measureSnapshot(
     const withCuts = await load(all, options.seconds * 1000)
     say(`with cuts: ${withCuts.opsPerSecond} puts/s, p99 ${withCuts.p99} ms`)
     const away = nodes.find((node) => !node.leads)!
-    await away.end('SIGTERM')
     const others = nodes.filter((node) => node !== away)
-    await fill(
-      others.map(({ endpoint }) => endpoint),
-      options,
-      0,
-      options.keys,
-    )
-    say(`${options.keys} keys`)
-    await new Promise((resolve) => setTimeout(resolve, 3000))
+    const endpoints = others.map(({ endpoint }) => endpoint)
+    /** Takes it away, writes more than the log keeps, brings it back, and says how long the snapshot took. */
+    const bringBack = async (returns: () => void): Promise<number> => {
+      await away.end('SIGTERM')
+      await fill(endpoints, options, 0, options.keys)
+      await new Promise((resolve) => setTimeout(resolve, 3000))
+      away.start(CUTS)
+      await away.said('receiving a snapshot')
+      const began = performance.now()
+      returns()
+      await away.said('the state is that of a snapshot')
+      return (performance.now() - began) / 1000
+    }
+    const idleSeconds = await bringBack(() => {})
+    say(`${options.keys} keys, nothing else going on: ${idleSeconds.toFixed(1)} s`)
     const leader = others.find((node) => node.leads)!
     const leaderBeforeMb = await leader.peakMb()
-    away.start(CUTS)
-    await away.said('receiving a snapshot')
-    const began = performance.now()
-    const sending = load(
-      others.map(({ endpoint }) => endpoint),
-      3000,
-    )
-    await away.said('the state is that of a snapshot')
-    const seconds = (performance.now() - began) / 1000
-    const meanwhile = await sending
+    let sending: ReturnType<typeof load> | undefined
+    const seconds = await bringBack(() => {
+      sending = load(endpoints, 3000)
+    })
+    const meanwhile = await sending!
     const bytes = Number(/"bytes":(\d+)[^\n]*has the snapshot/.exec(leader.log)?.[1] ?? 0)
     return {
       keys: options.keys,
       megabytes: Math.round(bytes / 1e6),
+      idleSeconds: Math.round(idleSeconds * 100) / 100,
+      idleKeysPerSecond: Math.round(options.keys / idleSeconds),
       seconds: Math.round(seconds * 100) / 100,
       keysPerSecond: Math.round(options.keys / seconds),
       leaderBeforeMb,

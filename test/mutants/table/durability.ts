@@ -193,7 +193,7 @@ export const DURABILITY: readonly Mutant[] = [
       {
         file: 'src/storage/level-log-store.ts',
         find: `    if (this.#failure !== undefined) throw this.#failure\n`,
-        replace: `    this.#failure = undefined\n`,
+        replace: `    if (this.#failure !== undefined) this.#failure = undefined\n`,
       },
     ],
     caughtBy: tests('storage/log-damage'),
