@@ -290,6 +290,8 @@ describe('building a state from a snapshot', () => {
     const { disk, meta, chunks } = await filled()
     const builder = await createSnapshotBuilder({ disk, name: 'state-2', clock, meta })
     await addAll(builder, chunks)
+    // The last batch is still on its way to the disk: it may arrive.
+    for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve))
     disk.crash()
     const left = levelStore(disk, 'state-2', false)
     await left.open()

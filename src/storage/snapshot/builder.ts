@@ -13,8 +13,8 @@ import { decodeSnapshotMeta } from './meta.ts'
 import type { SnapshotBuilder, SnapshotCursor, SnapshotMeta } from './snapshot.ts'
 import { SnapshotError } from './snapshot.ts'
 
-/** About how many bytes of rows go into one synced batch. */
-const BATCH_BYTES = 1024 * 1024
+/** About how many bytes of rows go into one synced batch; as many are gathered while one is being written. */
+const BATCH_BYTES = 4 * 1024 * 1024
 
 /** The parts of a place where a state is built. */
 export interface BuildingSite {
@@ -63,6 +63,8 @@ export class StateBuilder implements SnapshotBuilder {
   #failure: SnapshotError | undefined
   #batch: StateChange[] = []
   #batchBytes = 0
+  /** The batch before, on its way to the disk. */
+  #flushing: Promise<void> = Promise.resolve()
   /** The row that the last chunk cut. */
   #cut: CutRow | undefined
 
@@ -133,6 +135,7 @@ export class StateBuilder implements SnapshotBuilder {
       )
       throw this.#failure
     }
+    await this.#flushing
     // Written last: without it what stands there is no state.
     await this.#site.store.write([[META_KEY, encoded]])
     await this.#site.store.close()
@@ -140,6 +143,7 @@ export class StateBuilder implements SnapshotBuilder {
   }
 
   async discard(): Promise<void> {
+    await this.#flushing.catch(() => {})
     await this.#site.store.close()
     await this.#site.remove()
   }
@@ -184,12 +188,16 @@ export class StateBuilder implements SnapshotBuilder {
     this.#batchBytes += key.length + value.length
   }
 
+  /** Begins to write what was gathered. Rejects where the batch before could not be written. */
   async #flush(): Promise<void> {
+    await this.#flushing
     if (this.#batch.length === 0) return
     const batch = this.#batch
     this.#batch = []
     this.#batchBytes = 0
-    await this.#site.store.write(batch)
+    this.#flushing = this.#site.store.write(batch)
+    // Whoever comes next is told of a failure: the next chunk, or the end.
+    this.#flushing.catch(() => {})
   }
 
   #wrong(chunk: DecodedChunk, what: string): SnapshotError {
