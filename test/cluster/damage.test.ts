@@ -80,7 +80,9 @@ describe('a node with damaged data', () => {
   it('stops where scrubbing or a majority finds its state damaged, and comes back with that of another node', async () => {
     const flags = {
       '--checkpoint-interval-ms': '100',
-      '--log-keep-bytes': '0',
+      // Less than what is filled in, so that the log is cut; more than what comes later, so that nobody is brought a
+      // whole state, which would put an end to the damage before it is found.
+      '--log-keep-bytes': '256KiB',
       '--log-tail-bytes': '64KiB',
       '--scrub-interval-ms': '200',
       '--compare-states-ms': '100',
@@ -105,6 +107,7 @@ describe('a node with damaged data', () => {
     )
     const state = stateOf(node)
     const file = flip(node, state, /\.ldb$/)
+    await toStop(cluster, node)
     assert.deepEqual(await node.ended, { code: 4, signal: null })
     assert.match(node.log, /scrubbing found damage/)
     assert.ok(node.log.includes(file), node.log)
@@ -120,6 +123,7 @@ describe('a node with damaged data', () => {
     await node.stop()
     await forge(node, 'key 1', 'not what was written')
     node.start()
+    await toStop(cluster, node)
     assert.deepEqual(await node.ended, { code: 4, signal: null })
     assert.match(node.log, /not that of a majority/)
     const second = await balsa(...recover, '--rebuild', '--yes')
@@ -128,6 +132,11 @@ describe('a node with damaged data', () => {
     await cluster.converged()
   })
 })
+
+/** Waits until the node has stopped by itself, and tells the nodes' logs where it does not. */
+async function toStop(cluster: TestCluster, node: TestNode): Promise<void> {
+  await cluster.until(`${node.id} to stop`, () => (node.running ? undefined : true))
+}
 
 /** The name of its state; a snapshot may have put another in the place of the first. */
 function stateOf(node: TestNode): string {
