@@ -33,7 +33,10 @@ export interface Plan {
   readonly clients: number
   /** Operations under way at a time, of each client. */
   readonly workers: number
+  /** How long a worker waits after each operation, on average: it asks for less while the cluster is in trouble. */
   readonly thinkMs: number
+  /** Instead, how many operations a second come up at each client, on average, whatever became of those before. */
+  readonly arrivals: number | undefined
   readonly timeoutMs: number
   readonly keys: number
   /** Until when things go wrong. */
@@ -50,7 +53,10 @@ export interface PlanOptions {
   readonly troubleMs?: number | undefined
   /** Only the faults with these numbers. Default: all. */
   readonly only?: readonly number[] | undefined
-  /** Client operations a simulated second, about. Default: at random. */
+  /**
+   * How many client operations come up in a simulated second, on average, whether those before were answered or not.
+   * Default: workers wait for their answers, and think for a while that is drawn.
+   */
   readonly rate?: number | undefined
 }
 
@@ -66,6 +72,12 @@ const LEAST_KINDS = 3
 /** Before the first fault the cluster has this long to come up. */
 const CALM_MS = 2500
 
+/**
+ * At a fixed rate each client has so many workers: what comes up while the cluster is in trouble waits for one, and
+ * is asked soon after. More would leave more writes open at once than the checker can put in order.
+ */
+const WORKERS_AT_A_RATE = 8
+
 /** What the seed stands for. */
 export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan {
   const dice = Dice.of(seed, 'plan')
@@ -74,9 +86,9 @@ export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan 
   const electionMs = heartbeatMs * dice.pick([4, 5, 8, 10])
   const troubleMs = Math.round(dice.between(30_000, 36_000))
   const clients = 2 + dice.below(3)
-  const workers = 1 + dice.below(3)
+  const usualWorkers = 1 + dice.below(3)
   const thinkMs = dice.pick([40, 80, 150])
-  const rate = options.rate
+  const { rate } = options
   const syncMs = dice.pick([0.3, 1, 4])
   return {
     seed,
@@ -94,8 +106,9 @@ export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan 
     limits: limitsOf(dice),
     history: historyOf(seed),
     clients,
-    workers,
-    thinkMs: rate === undefined ? thinkMs : (1000 * clients * workers) / rate,
+    workers: rate === undefined ? usualWorkers : WORKERS_AT_A_RATE,
+    thinkMs,
+    arrivals: rate === undefined ? undefined : rate / clients,
     timeoutMs: dice.pick([1000, 3000, 5000]),
     keys: 2 + dice.below(5),
     troubleMs: options.troubleMs ?? troubleMs,

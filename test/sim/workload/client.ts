@@ -3,6 +3,7 @@ import { clientAddress, SimulatedConnector } from '../engine/client-link.ts'
 import { Dice } from '../engine/dice.ts'
 import { Process } from '../engine/process.ts'
 import type { World } from '../world.ts'
+import { Arrivals } from './arrivals.ts'
 import { ask } from './operation.ts'
 import type { Asked, Condition, Outcome } from './operation.ts'
 
@@ -27,6 +28,7 @@ export class SimulatedClient {
   readonly #client: BalsaClient
   /** What each key was seen to hold last, and since which revision: for conditions that have a chance. */
   readonly #known = new Map<string, { value: string; revision: number }>()
+  readonly #arrivals: Arrivals | undefined
   #resting = false
   #pausedMs = 0
   #pausedAt = 0
@@ -50,6 +52,10 @@ export class SimulatedClient {
         random: () => dice.unit(),
       },
     )
+    if (plan.arrivals !== undefined) {
+      const gaps = Dice.of(plan.seed, `arrivals ${name}`)
+      this.#arrivals = new Arrivals(this.#process.clock, plan.arrivals, gaps)
+    }
   }
 
   begin(): void {
@@ -101,7 +107,7 @@ export class SimulatedClient {
     const dice = Dice.of(plan.seed, `worker ${name}`)
     let life = 0
     for (let number = 1; ; number++) {
-      await this.#sleep(dice.exponential(plan.thinkMs))
+      await (this.#arrivals?.next() ?? this.#sleep(dice.exponential(plan.thinkMs)))
       while (this.#resting && !this.#over) await this.#sleep(100)
       if (this.#over) return
       const asked = this.#choose(dice, `${name}-${number}`)
