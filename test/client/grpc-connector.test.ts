@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import { BalsaClient } from '../../src/client/client.ts'
+import type { Connector } from '../../src/client/connector.ts'
 import { GrpcConnector } from '../../src/client/grpc-connector.ts'
 import { UnavailableError } from '../../src/errors.ts'
 import { decodeClientFrame, encodeServerHello } from '../../src/wire/frames.ts'
 import { loadProtos, type StatusResponse } from '../../src/wire/proto.ts'
 import { exchangeMethod } from '../../src/wire/services.ts'
 import { encodeAnswers, FakeStore } from './support.ts'
+import { ManualClock, Outcome } from './manual-clock.ts'
 
 type ExchangeStream = ServerDuplexStream<Uint8Array, Uint8Array>
 
@@ -109,13 +111,34 @@ describe('GrpcConnector', () => {
     await server.start()
     const { endpoint } = server
     server.stop()
-    await using client = new BalsaClient({ endpoints: [endpoint], timeoutMs: 200 })
-    await assert.rejects(client.put('k', 'v'), (error) => {
-      assert.ok(error instanceof UnavailableError)
-      assert.match(error.message, /127\.0\.0\.1:\d+.*ECONNREFUSED/)
-      return true
-    })
-    const { nodes } = await client.status()
+    // The time that the client has passes when the connection was refused, however long that takes here.
+    const clock = new ManualClock()
+    const connector = new GrpcConnector()
+    let heard = (): void => {}
+    const refused = new Promise<void>((resolve) => (heard = resolve))
+    const watched: Connector = {
+      connect: (to, handlers) => {
+        const closed = (error: Error): void => {
+          handlers.closed(error)
+          heard()
+        }
+        return connector.connect(to, {
+          frame: (bytes) => handlers.frame(bytes),
+          drained: () => handlers.drained(),
+          closed,
+        })
+      },
+      status: (to, timeoutMs) => connector.status(to, timeoutMs),
+    }
+    const runtime = { connector: watched, clock, random: Math.random }
+    const client = new BalsaClient({ endpoints: [endpoint], timeoutMs: 200 }, runtime)
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.settle()
+    await refused
+    await clock.advance(200)
+    assert.ok(put.error instanceof UnavailableError)
+    assert.match(put.error.message, /127\.0\.0\.1:\d+.*ECONNREFUSED/)
+    const { nodes } = await client.status({ timeoutMs: 20_000 })
     assert.match(nodes[0]!.health, /unreachable.*ECONNREFUSED/)
   })
 
