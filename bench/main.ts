@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { BalsaClient } from '../src/index.ts'
 import { measureBackup } from './backup.ts'
 import { closedLoop } from './load.ts'
@@ -8,6 +8,7 @@ import type { LoadResult } from './load.ts'
 import { startLocalCluster } from './local-cluster.ts'
 import { measureSnapshot } from './snapshot.ts'
 import { measureStartUp } from './start-up.ts'
+import { listOf, oneOf, wholeNumber } from './values.ts'
 
 interface Options {
   readonly nodes: number
@@ -34,7 +35,7 @@ const program = new Command('bench')
   .option('--keys <n>', 'how many keys, chosen uniformly', wholeNumber, 100_000)
   .option('--value-bytes <n>', 'bytes of a value', wholeNumber, 256)
   .option('--in-flight <list>', 'how many operations at a time', listOf(wholeNumber), [1, 16, 64, 256, 1024])
-  .option('--ops <list>', `which of ${OPS.join(', ')}`, listOf(operation), ['put', 'get'])
+  .option('--ops <list>', `which of ${OPS.join(', ')}`, listOf(oneOf(OPS)), ['put', 'get'])
   .option('--warm-up <s>', 'seconds before the measurement', wholeNumber, 3)
   .option('--seconds <s>', 'seconds of measurement', wholeNumber, 10)
   .option('--endpoints <list>', 'a running cluster instead of one of its own', listOf(String))
@@ -151,19 +152,4 @@ function tableOf(results: readonly LoadResult[]): string {
     table.push([op, inFlight, opsPerSecond, p50, p95, p99, errors])
   }
   return table.toString()
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number.')
-  return value
-}
-
-function operation(text: string): string {
-  if (!OPS.includes(text)) throw new InvalidArgumentError(`It must be one of ${OPS.join(', ')}.`)
-  return text
-}
-
-function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(',').map((item) => parse(item.trim()))
 }
