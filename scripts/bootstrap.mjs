@@ -13,6 +13,7 @@ import url from 'url'
 const programs = {
   bench: 'bench/main.ts',
   'bench:etcd': 'bench/etcd/main.ts',
+  profile: 'bench/profile/main.ts',
   sim: 'test/sim/main.ts',
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',

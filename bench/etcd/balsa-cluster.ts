@@ -8,7 +8,7 @@ import type { Member, Pair, System } from './system.ts'
 import { methodsOf } from './unary.ts'
 
 /** Three nodes as `balsa cluster start` starts them, data in `dir`. */
-export async function startBalsa(dir: string, fromPort: number): Promise<BalsaCluster> {
+export async function startBalsa(dir: string, fromPort?: number): Promise<BalsaCluster> {
   return new BalsaCluster(await startLocalCluster(3, { dir, basePort: fromPort }))
 }
 
@@ -66,10 +66,15 @@ export class BalsaCluster implements System {
     await eventually(async () => (isAlive(member.pid) ? undefined : true))
   }
 
-  async restart(member: Member): Promise<void> {
+  /** Starts a node that was killed, and waits for nothing. */
+  start(member: Member): void {
     const { restartCommand } = this.#cluster.nodes.find(({ id }) => id === member.id)!
     const child = spawn('sh', ['-c', `exec ${restartCommand}`], { stdio: 'ignore' })
     this.#restarted.set(member.id, child)
+  }
+
+  async restart(member: Member): Promise<void> {
+    this.start(member)
     await eventually(async () => {
       const { nodes } = await this.#client.status()
       const ends = nodes.map(({ lastApplied, reachable }) => (reachable ? lastApplied : null))

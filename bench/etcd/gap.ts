@@ -1,3 +1,5 @@
+import { silence } from '../silence.ts'
+import type { Acknowledgement } from '../silence.ts'
 import type { System } from './system.ts'
 import { keyName } from './system.ts'
 import { UnaryClient } from './unary.ts'
@@ -9,29 +11,6 @@ const BEFORE_MS = 1000
 /** Service is back when so many puts that began after the kill are acknowledged. */
 const AFTERWARDS = 100
 const LIMIT_MS = 60_000
-
-/** A put of the open loop that was acknowledged. Milliseconds of one clock. */
-export interface Acknowledgement {
-  readonly began: number
-  readonly ended: number
-}
-
-/**
- * The longest time between two acknowledgements one after the other, the second of them after the kill: what the
- * leader still had on its way when it died does not count as service.
- * @throws RangeError where there is none before the kill or none after it
- */
-export function silence(acknowledgements: readonly Acknowledgement[], killedAt: number): number {
-  const ends = acknowledgements.map(({ ended }) => ended).toSorted((a, b) => a - b)
-  if (ends.length === 0 || ends[0]! > killedAt || ends.at(-1)! <= killedAt) {
-    throw new RangeError('there was no service before the kill, or none after it')
-  }
-  let longest = 0
-  for (let i = 1; i < ends.length; i++) {
-    if (ends[i]! > killedAt) longest = Math.max(longest, ends[i]! - ends[i - 1]!)
-  }
-  return longest
-}
 
 /**
  * Kills the leader with kill -9 under an open loop of puts and measures the silence, in milliseconds; then starts the

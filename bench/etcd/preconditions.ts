@@ -12,17 +12,28 @@ const IN_MEMORY = Object.freeze(
   ]),
 )
 
-/** Why the comparison cannot be run here and what to do about it, in words; undefined where it can. */
-export async function missing(dir: string): Promise<string | undefined> {
-  const packages = Object.entries(PROGRAMS).filter(([program]) => !isInstalled(program))
-  if (packages.length > 0) {
-    const names = packages.map(([program]) => program).join(' and ')
-    const command = `sudo apt-get install ${packages.map(([, name]) => name).join(' ')}`
-    return (
-      `bench:etcd needs ${names}, which it does not install by itself. On Debian or Ubuntu:\n  ${command}\n` +
-      'Debian starts an etcd of its own as a service; `sudo systemctl disable --now etcd` ends it.'
-    )
-  }
+/** Why the comparison cannot be run here and what to do about it, in words; undefined where it can. @param dir for data */
+export async function missing(
+  dir: string,
+  programs: readonly (keyof typeof PROGRAMS)[] = ['etcd', 'h2load'],
+): Promise<string | undefined> {
+  const absent = programs.filter((program) => !isInstalled(program))
+  return absent.length > 0 ? installation(absent) : inMemory(dir)
+}
+
+/** What to install, in words. */
+export function installation(absent: readonly (keyof typeof PROGRAMS)[]): string {
+  const command = `sudo apt-get install ${absent.map((program) => PROGRAMS[program]).join(' ')}`
+  const service = absent.includes('etcd')
+    ? '\nDebian starts an etcd of its own as a service; `sudo systemctl disable --now etcd` ends it.'
+    : ''
+  return (
+    `This needs ${absent.join(' and ')}, which it does not install by itself. On Debian or Ubuntu:\n` +
+    `  ${command}${service}`
+  )
+}
+
+async function inMemory(dir: string): Promise<string | undefined> {
   const memory = IN_MEMORY.get((await statfs(dir)).type)
   if (memory !== undefined) {
     return `${dir} is in memory (${memory}), where no fsync costs anything. Name a folder on a disk with --dir.`

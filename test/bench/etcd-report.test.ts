@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { silence } from '../../bench/etcd/gap.ts'
+import { silence } from '../../bench/silence.ts'
 import type { Run } from '../../bench/etcd/pairs.ts'
 import { ratiosOf, ratioTable, runTable, silenceTable } from '../../bench/etcd/report.ts'
 
