@@ -63,7 +63,7 @@ export async function measureBackup(
     const flags = ['--dir', restored, '--nodes', `${RESTORED_NODES}`]
     keep(`restore, ${RESTORED_NODES} nodes`, words(await balsa(['restore', file, ...flags]), options.keys))
     const began = performance.now()
-    await using cluster = await startLocalCluster(RESTORED_NODES, restored)
+    await using cluster = await startLocalCluster(RESTORED_NODES, { dir: restored })
     keep('start of the restored cluster', `${((performance.now() - began) / 1000).toFixed(1)} s`)
     await using client = new BalsaClient({ endpoints: [...cluster.endpoints], timeoutMs: 60_000 })
     await inBatches(options.keys, async (keys) => {

@@ -1,27 +1,48 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freeBasePort } from './ports.ts'
 
 const CLI = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+
+/** Where ports are looked for unless the caller says otherwise. */
+const BASE_PORT = 21_001
+const PEER_PORT_OFFSET = 1000
+
+/** One node, as cluster.json has it. */
+export interface LocalNode {
+  readonly id: string
+  readonly pid: number
+  readonly clientAddress: string
+  readonly dataDir: string
+  /** A shell's command line. */
+  readonly restartCommand: string
+}
 
 /** A cluster of real processes on this machine, in a directory that goes with it. */
 export interface LocalCluster extends AsyncDisposable {
   readonly endpoints: readonly string[]
+  readonly nodes: readonly LocalNode[]
 }
 
-/**
- * Starts `nodes` nodes as `balsa cluster start` does, as shipped, on free ports.
- *
- * @param existing a directory that holds such a cluster already
- */
-export async function startLocalCluster(nodes: number, existing?: string): Promise<LocalCluster> {
+export interface LocalClusterOptions {
+  /** A directory that holds such a cluster already, or shall; a new one by default, which goes at the end. */
+  readonly dir?: string | undefined
+  /** The lowest client port to try. */
+  readonly basePort?: number | undefined
+}
+
+/** Starts `nodes` nodes as `balsa cluster start` does, as shipped, on free ports, on the Node that BALSA_NODE names. */
+export async function startLocalCluster(
+  nodes: number,
+  options: LocalClusterOptions = {},
+): Promise<LocalCluster> {
   const parent = await mkdtemp(join(tmpdir(), 'balsa-bench-'))
-  const dir = existing ?? join(parent, 'cluster')
-  const basePort = await freeBasePort(nodes)
+  const dir = options.dir ?? join(parent, 'cluster')
+  const basePort = await freeBasePort(options.basePort ?? BASE_PORT, nodes, PEER_PORT_OFFSET)
   const args = ['cluster', 'start', '--nodes', `${nodes}`, '--dir', dir, '--base-port', `${basePort}`]
   const child = spawn(process.env.BALSA_NODE ?? process.execPath, [CLI, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -32,18 +53,23 @@ export async function startLocalCluster(nodes: number, existing?: string): Promi
     await rm(parent, { recursive: true, force: true })
     throw error
   }
-  const file = JSON.parse(await readFile(join(dir, 'cluster.json'), 'utf8')) as {
-    nodes: { clientAddress: string }[]
-  }
+  const file = JSON.parse(await readFile(join(dir, 'cluster.json'), 'utf8')) as { nodes: LocalNode[] }
   return {
     endpoints: file.nodes.map(({ clientAddress }) => clientAddress),
+    nodes: file.nodes,
     async [Symbol.asyncDispose]() {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await ended
+      await endProcess(child, 'SIGTERM')
       await rm(parent, { recursive: true, force: true })
     },
   }
+}
+
+/** Sends a signal to a process unless it has ended, and waits for its end. */
+export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  await ended
 }
 
 /** Resolves at the line that says so; rejects with all that was printed where the process ends before. */
@@ -57,22 +83,5 @@ function ready(child: ChildProcess): Promise<void> {
     child.stdout!.on('data', read)
     child.stderr!.on('data', read)
     child.once('exit', (code) => reject(new Error(`the cluster ended with code ${code}:\n${printed}`)))
-  })
-}
-
-/** The lowest of a run of client ports that is free, and its peer ports 1000 above. */
-async function freeBasePort(nodes: number): Promise<number> {
-  for (let base = 21_001; base < 30_000; base += 100) {
-    const ports = Array.from({ length: nodes }, (_, i) => [base + i, base + 1000 + i]).flat()
-    if ((await Promise.all(ports.map(isFree))).every(Boolean)) return base
-  }
-  throw new Error('no free ports between 21001 and 31000')
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

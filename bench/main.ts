@@ -1,44 +1,75 @@
-import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
-import { BalsaClient } from '../src/index.ts'
+import { Command } from 'commander'
+import { measureAvailability } from './availability.ts'
+import type { Availability } from './availability.ts'
 import { measureBackup } from './backup.ts'
-import { closedLoop } from './load.ts'
-import type { LoadResult } from './load.ts'
+import type { KeyDistribution } from './keys.ts'
 import { startLocalCluster } from './local-cluster.ts'
+import type { LocalNode } from './local-cluster.ts'
+import { measure } from './measure.ts'
+import type { MeasureOptions, Row } from './measure.ts'
+import { htmlReport } from './report.ts'
 import { measureSnapshot } from './snapshot.ts'
 import { measureStartUp } from './start-up.ts'
+import { tableOf } from './table.ts'
+import { listOf, oneOf, wholeNumber } from './values.ts'
+import { OPS } from './workload.ts'
 
-interface Options {
+interface Options extends MeasureOptions {
   readonly nodes: number
-  readonly keys: number
-  readonly valueBytes: number
-  readonly inFlight: readonly number[]
-  readonly ops: readonly string[]
-  readonly warmUp: number
-  readonly seconds: number
   readonly endpoints?: readonly string[]
+  readonly basePort: number
   readonly json?: boolean
+  readonly report?: string
+  readonly availability?: boolean
   readonly startUp?: boolean
   readonly backup?: boolean
   readonly snapshot?: boolean
 }
-
-const OPS = ['put', 'get', 'stale-get']
 
 const program = new Command('bench')
   .description(
     'Load on a cluster of this machine: closed loop, the client library, acknowledged operations only.',
   )
   .option('--nodes <n>', 'how many nodes', wholeNumber, 3)
-  .option('--keys <n>', 'how many keys, chosen uniformly', wholeNumber, 100_000)
-  .option('--value-bytes <n>', 'bytes of a value', wholeNumber, 256)
+  .option(
+    '--keys <n>',
+    'how many keys; fewer where their values would take more than 256 MB',
+    wholeNumber,
+    100_000,
+  )
+  .option(
+    '--keys-distribution <name>',
+    'how keys are chosen: uniform or zipfian',
+    oneOf<KeyDistribution>(['uniform', 'zipfian']),
+    'uniform',
+  )
+  .option('--value-bytes <list>', 'bytes of a value', listOf(wholeNumber), [256])
   .option('--in-flight <list>', 'how many operations at a time', listOf(wholeNumber), [1, 16, 64, 256, 1024])
-  .option('--ops <list>', `which of ${OPS.join(', ')}`, listOf(operation), ['put', 'get'])
+  .option('--clients <n>', 'client processes, over which --in-flight is spread', wholeNumber, 1)
+  .option('--ops <list>', `which of ${OPS.join(', ')}`, listOf(oneOf(OPS)), ['put', 'get'])
+  .option(
+    '-p, --percent <n>',
+    'of mixed: so many of a hundred are puts; of recent: are a put and a get of the same key',
+    wholeNumber,
+    50,
+  )
   .option('--warm-up <s>', 'seconds before the measurement', wholeNumber, 3)
   .option('--seconds <s>', 'seconds of measurement', wholeNumber, 10)
   .option('--endpoints <list>', 'a running cluster instead of one of its own', listOf(String))
+  .option(
+    '--base-port <port>',
+    'the lowest port of its own cluster, or the next that are free',
+    wholeNumber,
+    21_001,
+  )
   .option('--json', 'one JSON object a line')
+  .option('--report <file>', 'an HTML file with plots besides')
+  .option(
+    '--availability',
+    'puts second by second while the leader is killed and comes back, instead: three times --seconds, at the first --in-flight',
+  )
   .option('--start-up', 'how long a node with --keys keys takes to start, instead of load')
   .option(
     '--snapshot',
@@ -50,120 +81,76 @@ const program = new Command('bench')
 await program.parseAsync()
 
 async function bench(options: Options): Promise<void> {
-  if (options.startUp) return startUp(options)
-  if (options.backup) return backup(options)
-  if (options.snapshot) return snapshot(options)
-  if (options.endpoints !== undefined) return measure(options, options.endpoints)
-  await using cluster = await startLocalCluster(options.nodes)
-  await measure(options, cluster.endpoints)
+  const figures = { ...options, valueBytes: options.valueBytes[0]! }
+  if (options.availability) return availability(options)
+  if (options.startUp) return startUp(options, await measureStartUp(figures, say))
+  if (options.backup) return printFigures(options, await measureBackup(figures, say))
+  if (options.snapshot) return printFigures(options, await measureSnapshot(figures, say))
+  if (options.endpoints !== undefined) return load(options, options.endpoints, [])
+  await using cluster = await startLocalCluster(options.nodes, { basePort: options.basePort })
+  await load(options, cluster.endpoints, cluster.nodes)
 }
 
-async function startUp(options: Options): Promise<void> {
-  const results = await measureStartUp(options, (text) => process.stderr.write(`${text}\n`))
+async function load(
+  options: Options,
+  endpoints: readonly string[],
+  nodes: readonly LocalNode[],
+): Promise<void> {
+  const rows: Row[] = []
+  await measure(options, endpoints, nodes, (row) => {
+    rows.push(row)
+    if (options.json) console.log(JSON.stringify({ ...row, acknowledged: undefined }))
+    else say(`${row.op} of ${row.valueBytes} B at ${row.inFlight}: ${row.opsPerSecond}/s`)
+  })
+  if (!options.json) console.log(tableOf(rows))
+  await report(options, rows)
+}
+
+async function availability(options: Options): Promise<void> {
+  const result = await measureAvailability(options, say)
+  if (options.json) {
+    console.log(JSON.stringify(result))
+  } else {
+    const table = tableWith(['second', 'puts', 'errors', 'event'], ['right', 'right', 'right', 'left'])
+    for (const { second, acknowledged, errors, event } of result.seconds) {
+      table.push([second, acknowledged, errors, event ?? ''])
+    }
+    console.log(table.toString())
+    console.log(`without service: ${result.withoutServiceMs} ms`)
+  }
+  await report(options, [], result)
+}
+
+async function report(options: Options, rows: readonly Row[], result?: Availability): Promise<void> {
+  if (options.report === undefined) return
+  const about =
+    `${options.nodes} nodes, Node ${process.version}, ${options.clients} client processes, ` +
+    `${options.keysDistribution} keys, ${options.seconds} s each.`
+  await writeFile(options.report, htmlReport(about, rows, result))
+  say(`the report is in ${options.report}`)
+}
+
+function startUp(options: Options, results: Awaited<ReturnType<typeof measureStartUp>>): void {
   if (options.json) {
     for (const result of results) console.log(JSON.stringify(result))
     return
   }
-  const table = new Table({
-    head: ['start after', 'up, s', 'serves, s'],
-    colAligns: ['left', 'right', 'right'],
-    style: { head: [], border: [] },
-  })
+  const table = tableWith(['start after', 'up, s', 'serves, s'], ['left', 'right', 'right'])
   for (const { after, up, serves } of results) table.push([after, up, serves])
   console.log(table.toString())
 }
 
-async function snapshot(options: Options): Promise<void> {
-  printFigures(options, await measureSnapshot(options, (text) => process.stderr.write(`${text}\n`)))
-}
-
-async function backup(options: Options): Promise<void> {
-  printFigures(options, await measureBackup(options, (text) => process.stderr.write(`${text}\n`)))
-}
-
 function printFigures(options: Options, results: object): void {
   if (options.json) return console.log(JSON.stringify(results))
-  const table = new Table({
-    head: ['what', ''],
-    colAligns: ['left', 'right'],
-    style: { head: [], border: [] },
-  })
+  const table = tableWith(['what', ''], ['left', 'right'])
   table.push(...Object.entries(results))
   console.log(table.toString())
 }
 
-async function measure(options: Options, endpoints: readonly string[]): Promise<void> {
-  await using client = new BalsaClient({ endpoints: [...endpoints] })
-  const keys = Array.from({ length: options.keys }, (_, i) => Buffer.from(`key-${i}`))
-  const values = Array.from({ length: 256 }, () => randomBytes(options.valueBytes))
-  const anyOf = <T>(items: readonly T[]): T => items[Math.floor(Math.random() * items.length)]!
-  const run: Record<string, () => Promise<unknown>> = {
-    put: () => client.put(anyOf(keys), anyOf(values)),
-    get: () => client.get(anyOf(keys)),
-    'stale-get': () => client.get(anyOf(keys), { consistency: 'stale' }),
-  }
-  await fill(client, keys, anyOf(values))
-  const results: LoadResult[] = []
-  for (const op of options.ops) {
-    for (const inFlight of options.inFlight) {
-      const before = await revisionOf(client, keys[0]!)
-      const warmUpMs = options.warmUp * 1000
-      const result = await closedLoop({
-        op,
-        inFlight,
-        warmUpMs,
-        measureMs: options.seconds * 1000,
-        run: run[op]!,
-      })
-      const grown = (await revisionOf(client, keys[0]!)) - before
-      if (op === 'put' && grown < result.acknowledged) {
-        throw new Error(
-          `${result.acknowledged} puts were acknowledged, but the revision grew by ${grown} only`,
-        )
-      }
-      results.push(result)
-      if (options.json) console.log(JSON.stringify({ ...result, acknowledged: undefined }))
-      else process.stderr.write(`${op} at ${inFlight}: ${result.opsPerSecond}/s\n`)
-    }
-  }
-  if (!options.json) console.log(tableOf(results))
+function tableWith(head: string[], colAligns: ('left' | 'right')[]): Table.Table {
+  return new Table({ head, colAligns, style: { head: [], border: [] } })
 }
 
-/** Every key exists before anything is measured. */
-async function fill(client: BalsaClient, keys: readonly Buffer[], value: Buffer): Promise<void> {
-  for (let from = 0; from < keys.length; from += 1000) {
-    await Promise.all(keys.slice(from, from + 1000).map((key) => client.put(key, value)))
-  }
-}
-
-/** The store's revision, by a put that nobody else makes. */
-async function revisionOf(client: BalsaClient, key: Buffer): Promise<number> {
-  return (await client.put(key, 'bench')).revision
-}
-
-function tableOf(results: readonly LoadResult[]): string {
-  const table = new Table({
-    head: ['operation', 'in flight', 'ops/s', 'p50 ms', 'p95 ms', 'p99 ms', 'errors'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
-    style: { head: [], border: [] },
-  })
-  for (const { op, inFlight, opsPerSecond, p50, p95, p99, errors } of results) {
-    table.push([op, inFlight, opsPerSecond, p50, p95, p99, errors])
-  }
-  return table.toString()
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('It must be a whole number.')
-  return value
-}
-
-function operation(text: string): string {
-  if (!OPS.includes(text)) throw new InvalidArgumentError(`It must be one of ${OPS.join(', ')}.`)
-  return text
-}
-
-function listOf<T>(parse: (text: string) => T): (text: string) => T[] {
-  return (text) => text.split(',').map((item) => parse(item.trim()))
+function say(text: string): void {
+  process.stderr.write(`${text}\n`)
 }
