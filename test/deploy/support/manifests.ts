@@ -29,14 +29,19 @@ export interface Kustomization {
   readonly images: readonly { name: string; newName: string; newTag: string }[]
 }
 
+/** Reads a file of the project. */
+export function readText(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8')
+}
+
 /** Reads a YAML file of the project that holds one document. */
 export function readYaml(path: string): unknown {
-  return parse(readFileSync(join(ROOT, path), 'utf8'))
+  return parse(readText(path))
 }
 
 /** Reads every document of a YAML file. Throws where it is not YAML. */
 export function readManifests(path: string): Manifest[] {
-  const documents = parseAllDocuments(readFileSync(join(ROOT, path), 'utf8'))
+  const documents = parseAllDocuments(readText(path))
   return documents.map((document) => {
     if (document.errors.length > 0) throw new Error(`${path}: ${document.errors.join('; ')}`)
     return document.toJS() as Manifest
