@@ -29,6 +29,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   server: { folders: ['transport', 'storage', 'kv', 'wire', 'raft'], files: COMMON, types: [] },
   client: { folders: ['wire'], files: COMMON, types: ['src/raft/types.ts'] },
   check: { folders: [], files: COMMON, types: [] },
+  chaos: { folders: ['client', 'check'], files: COMMON, types: ['src/raft/types.ts'] },
   maelstrom: {
     folders: ['server', 'transport', 'storage', 'kv', 'wire', 'raft'],
     files: COMMON,
