@@ -1,4 +1,3 @@
-import type { NodeId } from '../../raft/types.ts'
 import { CommandError, runCommand } from './command.ts'
 import type { RunCommand } from './command.ts'
 
@@ -14,7 +13,7 @@ export interface ComposeOptions {
 
 /** One node's container as it is now. */
 export interface NodeContainer {
-  readonly id: NodeId
+  readonly id: string
   /** The engine's id. */
   readonly container: string
   /** `running`, `paused`, `restarting`, `exited`, … */
@@ -47,11 +46,25 @@ const SERVICE = 'com.docker.compose.service'
 export class ComposeProject {
   readonly #base: readonly string[]
   readonly #run: RunCommand
+  #containers: readonly string[] = []
 
-  constructor({ files, project, run = runCommand }: ComposeOptions) {
+  private constructor({ files, project, run = runCommand }: ComposeOptions) {
     const named = project === undefined ? [] : ['--project-name', project]
     this.#base = ['compose', ...files.flatMap((file) => ['--file', file]), ...named]
     this.#run = run
+  }
+
+  /** Looks for its containers, which stay the same ones. Rejects with CommandError where there are none. */
+  static async open(options: ComposeOptions): Promise<ComposeProject> {
+    const project = new ComposeProject(options)
+    const listed = await project.compose('ps', '--all', '--quiet')
+    project.#containers = listed.split('\n').filter((id) => id !== '')
+    if (project.#containers.length === 0) {
+      throw new CommandError(
+        'the project has no containers: start it with `docker compose up --detach --wait`',
+      )
+    }
+    return project
   }
 
   /** Runs `docker compose` on it. Rejects with CommandError. */
@@ -73,12 +86,10 @@ export class ComposeProject {
 
   /** Every node, running or not, in the order of their names. Rejects with CommandError where there are none. */
   async nodes(): Promise<NodeContainer[]> {
-    const ids = (await this.compose('ps', '--all', '--quiet')).split('\n').filter((id) => id !== '')
-    if (ids.length === 0) throw new CommandError('the project has no containers: `docker compose up` first')
-    const inspected = JSON.parse(await this.docker('inspect', '--type', 'container', ...ids)) as Inspected[]
-    const nodes = inspected.flatMap((container) => nodeOf(container) ?? [])
+    const said = await this.docker('inspect', '--type', 'container', ...this.#containers)
+    const nodes = (JSON.parse(said) as Inspected[]).flatMap((container) => nodeOf(container) ?? [])
     if (nodes.length === 0) throw new CommandError('no container of the project has a BALSA_ID')
-    return nodes.sort((one, other) => (one.id < other.id ? -1 : 1))
+    return nodes.sort((one, other) => one.id.localeCompare(other.id, 'en', { numeric: true }))
   }
 
   /** Whether a service of this name runs. */
@@ -88,7 +99,7 @@ export class ComposeProject {
 }
 
 function nodeOf({ Id, State, Config, NetworkSettings, HostConfig }: Inspected): NodeContainer | undefined {
-  const id = valueIn(Config.Env, 'BALSA_ID') ?? undefined
+  const id = valueIn(Config.Env, 'BALSA_ID')
   if (id === undefined || Config.Labels[SERVICE] === undefined) return undefined
   const port = (valueIn(Config.Env, 'BALSA_LISTEN') ?? '').split(':').at(-1)
   const [binding] = HostConfig.PortBindings?.[`${port}/tcp`] ?? []
