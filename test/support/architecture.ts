@@ -29,7 +29,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   server: { folders: ['transport', 'storage', 'kv', 'wire', 'raft'], files: COMMON, types: [] },
   client: { folders: ['wire'], files: COMMON, types: ['src/raft/types.ts'] },
   check: { folders: [], files: COMMON, types: [] },
-  chaos: { folders: ['client', 'check'], files: COMMON, types: ['src/raft/types.ts'] },
+  // Of the wire it sees only what the client library hands out.
+  chaos: { folders: ['client', 'check'], files: COMMON, types: ['src/wire/proto.ts'] },
   maelstrom: {
     folders: ['server', 'transport', 'storage', 'kv', 'wire', 'raft'],
     files: COMMON,
@@ -37,7 +38,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   cli: {
     // Of storage what needs no node: backups, their restoring, and the repair of a data directory.
-    folders: ['client', 'server', 'storage', 'check', 'maelstrom'],
+    folders: ['client', 'server', 'storage', 'check', 'chaos', 'maelstrom'],
     files: COMMON,
     types: [],
   },

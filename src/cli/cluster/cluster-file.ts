@@ -19,6 +19,8 @@ export interface ClusterFileNode {
 export interface ClusterFile {
   /** Where it is not the default: of a cluster that was restored. */
   readonly clusterName: string | undefined
+  /** Where its relay is told what to do, `host:port`, where it has one: see docs/chaos.md. */
+  readonly control?: string | undefined
   readonly nodes: readonly ClusterFileNode[]
 }
 
@@ -62,10 +64,10 @@ function isNode(value: unknown): value is ClusterFileNode {
 }
 
 /** Writes `DIR/cluster.json`, whole or not at all: a script may read it at any moment. */
-export function writeClusterFile(dir: string, { clusterName, nodes }: ClusterFile): void {
+export function writeClusterFile(dir: string, { clusterName, control, nodes }: ClusterFile): void {
   mkdirSync(dir, { recursive: true })
   const draft = `${fileOf(dir)}.new`
-  writeFileSync(draft, `${JSON.stringify({ clusterName, nodes }, undefined, 2)}\n`)
+  writeFileSync(draft, `${JSON.stringify({ clusterName, control, nodes }, undefined, 2)}\n`)
   renameSync(draft, fileOf(dir))
 }
 

@@ -26,6 +26,8 @@ export interface LayoutOptions {
   /** The program that runs this CLI, and its first arguments. */
   readonly self: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
+  /** How a node reaches another, where that is not the other's own address: through a relay. */
+  readonly route?: ((from: string, to: string) => string) | undefined
 }
 
 /** What a node of a local cluster is told by its place in it, and never by the environment. */
@@ -48,17 +50,20 @@ export const OWN_NAMES: readonly string[] = Object.freeze([
 
 /** Lays out the nodes n1, n2, … of a local cluster. */
 export function layoutCluster(options: LayoutOptions): NodeLayout[] {
-  const { nodes, dir, basePort, clusterName, self, env } = options
+  const { nodes, dir, basePort, clusterName, self, env, route } = options
   const members = Array.from({ length: nodes }, (_, index) => ({
     id: `n${index + 1}`,
     clientAddress: `127.0.0.1:${basePort + index}`,
     peerAddress: `127.0.0.1:${basePort + index + PEER_PORT_OFFSET}`,
   }))
-  const peers = members.map(({ id, peerAddress }) => `${id}=${peerAddress}`).join(',')
+  const peersOf = (self: string) =>
+    members
+      .map(({ id, peerAddress }) => `${id}=${id === self || !route ? peerAddress : route(self, id)}`)
+      .join(',')
   return members.map(({ id, clientAddress, peerAddress }) => {
     const dataDir = join(dir, id)
     const args = ['serve', '--id', id, '--data', dataDir, '--listen', clientAddress, '--peer-listen']
-    args.push(peerAddress, '--peers', peers)
+    args.push(peerAddress, '--peers', peersOf(id))
     if (clusterName !== undefined) args.push('--cluster-name', clusterName)
     args.push(...flagsOf(env))
     return Object.freeze({

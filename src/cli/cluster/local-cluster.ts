@@ -29,6 +29,8 @@ export interface LocalClusterOptions {
   /** Lines to type in another terminal. */
   readonly usage: readonly string[]
   readonly connect: () => Promise<CliClient>
+  /** Where its relay is told what to do, where it has one. */
+  readonly control?: string | undefined
 }
 
 /** A cluster of processes on this machine, and what its user is told about it. */
@@ -87,6 +89,18 @@ export class LocalCluster {
     for (const id of this.#byHand) say(`${id} was started by hand and goes on (pid ${this.#pids.get(id)}).`)
     say('Stopped.')
     return this.#failure ?? ExitCode.Ok
+  }
+
+  /** Starts a node that died, as a child of this process, where somebody asks for it: fault injection does. */
+  restart(id: string): void {
+    this.#supervisor.restart(id)
+    const pid = this.#supervisor.pid(id)
+    if (pid === undefined || pid === this.#pids.get(id)) return
+    this.#dead.delete(id)
+    this.#byHand.delete(id)
+    this.#pids.set(id, pid)
+    this.#writeFile()
+    this.#options.say(`${id} is started again (pid ${pid}), as it was asked for.`)
   }
 
   /** Asks the cluster who leads, at the start and whenever that is not known or a node is missing. */
@@ -169,11 +183,11 @@ export class LocalCluster {
   }
 
   #writeFile(): void {
-    const { layout, dir, clusterName } = this.#options
+    const { layout, dir, clusterName, control } = this.#options
     const nodes = layout.map(({ id, clientAddress, peerAddress, dataDir, restartCommand }) => {
       const pid = this.#pids.get(id) ?? null
       return { id, pid, clientAddress, peerAddress, dataDir, restartCommand }
     })
-    writeClusterFile(dir, { clusterName, nodes })
+    writeClusterFile(dir, { clusterName, control, nodes })
   }
 }

@@ -12,6 +12,7 @@ import { layoutCluster, OWN_NAMES } from './layout.ts'
 import type { NodeLayout } from './layout.ts'
 import { findFreeBase, PEER_PORT_OFFSET, portsAbove, portsOf, randomPorts, takenPorts } from './ports.ts'
 import { LocalCluster } from './local-cluster.ts'
+import { RelayedLinks } from './relayed-links.ts'
 
 const DEFAULT_NODES = 3
 
@@ -20,6 +21,8 @@ export interface StartOptions {
   readonly dir: string
   /** 0: any from which on all ports are free. */
   readonly basePort: number
+  /** Lets the nodes talk to each other through a relay, so that `balsa chaos` can cut their links. */
+  readonly relay?: boolean
 }
 
 /**
@@ -47,7 +50,13 @@ export async function startCluster(options: StartOptions, context: CliContext): 
   const basePort = await freeBasePort(options.basePort, nodes)
   const env = withoutOwnNames(context.env)
   const clusterName = before?.clusterName
-  const layout = layoutCluster({ nodes, dir, basePort, clusterName, self: context.self, env })
+  const place = { nodes, dir, basePort, clusterName, self: context.self, env }
+  // The relay lives as long as the cluster; what asks it for a node comes when the cluster is there.
+  const restart: { node: (id: string) => void } = { node: () => {} }
+  await using relayed = options.relay
+    ? await RelayedLinks.open(layoutCluster(place), (id) => restart.node(id))
+    : undefined
+  const layout = layoutCluster({ ...place, route: relayed?.route })
   const warnings = check(layout, env)
   makeDirectory(dir, shownDir)
 
@@ -55,6 +64,7 @@ export async function startCluster(options: StartOptions, context: CliContext): 
   const count = nodes === 1 ? 'one node' : `${nodes} nodes`
   say(`Balsa ${context.version}: ${count} on this machine; data and logs in ${shownDir}`)
   if (before) say(`The data that is there is resumed. (To begin anew, delete ${shownDir} first.)`)
+  if (relayed) say('The nodes reach each other through a relay: `balsa chaos` can cut their links.')
   for (const warning of warnings) say(`Warning: ${warning}`)
   const cluster = new LocalCluster({
     layout,
@@ -66,7 +76,9 @@ export async function startCluster(options: StartOptions, context: CliContext): 
     usage: usageLines(layout.map(({ clientAddress }) => clientAddress)),
     connect: () =>
       context.connect({ endpoints: layout.map(({ clientAddress }) => clientAddress), timeoutMs: 2000 }),
+    control: relayed?.control,
   })
+  restart.node = (id) => cluster.restart(id)
   // Awaited here: the signals are listened for until this function ends.
   return await cluster.run(stop)
 }

@@ -46,6 +46,12 @@ export class Supervisor {
     for (const node of this.#options.nodes) this.#spawn(node)
   }
 
+  /** Starts a node that is dead; one that lives is left alone. */
+  restart(id: string): void {
+    const node = this.#options.nodes.find((each) => each.id === id)
+    if (node !== undefined && !this.#stopping && !this.#children.has(id)) this.#spawn(node)
+  }
+
   /** The process of a node that this supervisor started and that lives; undefined where there is none. */
   pid(id: string): number | undefined {
     return this.#children.get(id)?.child.pid

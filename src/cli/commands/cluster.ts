@@ -29,7 +29,8 @@ export function addCluster(program: Command, invocation: Invocation): void {
         .default(7001)
         .argParser((text) => wholeNumber(text, 0, HIGHEST_PORT - 1008)),
     )
-    .action(async (options: { nodes?: number; dir: string; basePort: number }) => {
+    .option('--relay', 'the nodes reach each other through a relay: for faults of links by `balsa chaos`')
+    .action(async (options: { nodes?: number; dir: string; basePort: number; relay?: boolean }) => {
       invocation.exitCode = await startCluster(options, invocation.context)
     })
 }

@@ -1,0 +1,183 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { type Clock, systemClock } from '../../clock.ts'
+import { FaultsError } from '../faults-error.ts'
+import { type LinkFaults, NO_LINK_FAULTS } from '../relay/link-faults.ts'
+import type { ChaosTarget, FaultKind, Slowness } from '../target.ts'
+import { type LocalNode, readLocalCluster } from './cluster-file.ts'
+
+/** How long a process may take to end or a node to come into being, in milliseconds. */
+const PATIENCE_MS = 20_000
+const POLL_MS = 5
+
+/**
+ * The processes of `balsa cluster start`. Links can be cut and made slow where it runs with `--relay`; a node that
+ * died is then started again by the cluster, whose child it is. Without a relay it is started here by its
+ * `restartCommand`, and goes on by itself when the cluster ends. Disks cannot be filled.
+ */
+export class LocalTarget implements ChaosTarget {
+  readonly nodes: readonly string[]
+  readonly endpoints: ReadonlyMap<string, string>
+  readonly supports: ReadonlySet<FaultKind>
+  readonly #dir: string
+  readonly #control: string | undefined
+  readonly #clock: Clock
+  /** The processes that were started here. */
+  readonly #own = new Map<string, number>()
+  readonly #paused = new Set<string>()
+  #faults = NO_LINK_FAULTS
+
+  private constructor(dir: string, clock: Clock) {
+    this.#dir = resolve(dir)
+    this.#clock = clock
+    const { nodes, control } = readLocalCluster(this.#dir)
+    const sorted = [...nodes].sort((one, other) => (one.id < other.id ? -1 : 1))
+    this.#control = control
+    this.nodes = Object.freeze(sorted.map(({ id }) => id))
+    this.endpoints = new Map(sorted.map(({ id, clientAddress }) => [id, clientAddress]))
+    const links: FaultKind[] = control === undefined ? [] : ['cut', 'slow']
+    this.supports = new Set<FaultKind>(['kill', 'stop', 'pause', ...links])
+  }
+
+  /**
+   * The cluster that runs from a directory.
+   * @throws FaultsError where none does
+   */
+  static async open(dir: string, clock: Clock = systemClock({ keepAlive: true })): Promise<LocalTarget> {
+    const target = new LocalTarget(dir, clock)
+    if (!target.nodes.some((id) => target.#alive(id) !== undefined)) {
+      throw new FaultsError(`no node of the cluster in ${dir} runs: start it with \`balsa cluster start --relay\``)
+    }
+    if (target.#control !== undefined) await target.#put('/faults', NO_LINK_FAULTS)
+    return target
+  }
+
+  async kill(id: string): Promise<void> {
+    await this.#end(id, 'SIGKILL')
+  }
+
+  async stop(id: string): Promise<void> {
+    await this.resume(id)
+    await this.#end(id, 'SIGTERM')
+  }
+
+  async start(id: string): Promise<void> {
+    if (this.#alive(id) !== undefined) return
+    if (this.#control !== undefined) await this.#put(`/nodes/${id}/start`, {})
+    else await this.#startByHand(this.#node(id))
+    await this.#until(`${id} to start`, () => this.#alive(id) !== undefined)
+  }
+
+  pause(id: string): Promise<void> {
+    return this.#attempt(() => {
+      const pid = this.#alive(id)
+      if (pid === undefined) return
+      process.kill(pid, 'SIGSTOP')
+      this.#paused.add(id)
+    })
+  }
+
+  resume(id: string): Promise<void> {
+    return this.#attempt(() => {
+      const pid = this.#alive(id)
+      if (pid !== undefined && this.#paused.delete(id)) process.kill(pid, 'SIGCONT')
+    })
+  }
+
+  async cut(from: string, to: string): Promise<void> {
+    const others = this.#faults.cuts.filter(([sender, receiver]) => sender !== from || receiver !== to)
+    await this.#setFaults({ ...this.#faults, cuts: [...others, [from, to]] })
+  }
+
+  async slow(id: string, how: Slowness): Promise<void> {
+    await this.#setFaults({ ...this.#faults, slow: { ...this.#faults.slow, [id]: how } })
+  }
+
+  fillDisk(): Promise<void> {
+    return Promise.reject(new FaultsError('the disk of a process on this machine cannot be filled alone'))
+  }
+
+  async heal(): Promise<void> {
+    if (this.#control !== undefined) await this.#setFaults(NO_LINK_FAULTS)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A cluster that is gone has no links either.
+    await this.heal().catch(() => {})
+  }
+
+  #node(id: string): LocalNode {
+    const node = readLocalCluster(this.#dir).nodes.find((each) => each.id === id)
+    if (node === undefined) throw new FaultsError(`there is no node ${id}: there are ${this.nodes.join(', ')}`)
+    return node
+  }
+
+  /** The node's process, where it lives. The file is read anew: its owner may have started another. */
+  #alive(id: string): number | undefined {
+    const { pid } = this.#node(id)
+    return [this.#own.get(id), pid].find((each) => typeof each === 'number' && lives(each)) ?? undefined
+  }
+
+  async #end(id: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const pid = this.#alive(id)
+    if (pid === undefined) return
+    await this.#attempt(() => void process.kill(pid, signal))
+    this.#paused.delete(id)
+    await this.#until(`${id} to end`, () => !lives(pid))
+  }
+
+  async #startByHand({ id, dataDir, restartCommand }: LocalNode): Promise<void> {
+    const log = openSync(join(dirname(dataDir), `${id}.log`), 'a')
+    try {
+      // `exec`: the process is the node and not a shell around it.
+      const child = spawn('sh', ['-c', `exec ${restartCommand}`], { detached: true, stdio: ['ignore', log, log] })
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve)
+        child.once('error', reject)
+      })
+      child.unref()
+      this.#own.set(id, child.pid!)
+    } finally {
+      closeSync(log)
+    }
+  }
+
+  async #setFaults(faults: LinkFaults): Promise<void> {
+    if (this.#control === undefined) {
+      throw new FaultsError('its links cannot be touched: start the cluster with `balsa cluster start --relay`')
+    }
+    await this.#put('/faults', faults)
+    this.#faults = faults
+  }
+
+  async #put(path: string, body: unknown): Promise<void> {
+    const response = await fetch(`http://${this.#control}${path}`, { method: 'PUT', body: JSON.stringify(body) })
+    if (!response.ok) throw new FaultsError(`the relay refused ${path}: ${await response.text()}`)
+  }
+
+  async #until(what: string, holds: () => boolean): Promise<void> {
+    const deadline = this.#clock.now() + PATIENCE_MS
+    while (!holds()) {
+      if (this.#clock.now() > deadline) throw new FaultsError(`waited in vain for ${what}`)
+      await new Promise<void>((resolve) => this.#clock.after(POLL_MS, resolve))
+    }
+  }
+
+  /** A process may end between a look and a signal: then there is nobody left to do anything to. */
+  async #attempt(run: () => void): Promise<void> {
+    try {
+      run()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
