@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CommandError } from '../../src/chaos/compose/command.ts'
+import { FaultsError } from '../../src/chaos/faults-error.ts'
 import type { RunCommand } from '../../src/chaos/compose/command.ts'
 import { openComposeTarget } from '../../src/chaos/compose/target.ts'
 
@@ -52,7 +52,7 @@ class FakeEngine {
   }
 
   #inside(pid: number, [program = '', ...args]: string[], input: string): string {
-    if (this.missing.has(program)) throw new CommandError(`${program} is not there`)
+    if (this.missing.has(program)) throw new FaultsError(`${program} is not there`)
     if (program === 'iptables-restore') this.rules.set(pid, input)
     if (program === 'tc' && args[0] === '-batch') this.queues.set(pid, input)
     if (program === 'tc' && args.includes('eth0')) this.queues.delete(pid)
@@ -154,8 +154,8 @@ describe('a compose project as a target', () => {
     engine.services = ['n1', 'n2', 'n3']
     const target = await open(engine)
     assert.deepEqual([...target.supports].sort(), ['cut', 'kill', 'pause', 'stop'])
-    await assert.rejects(target.slow('n1', { delayMs: 20, lossRate: 0 }), CommandError)
-    await assert.rejects(target.fillDisk('n1'), CommandError)
+    await assert.rejects(target.slow('n1', { delayMs: 20, lossRate: 0 }), FaultsError)
+    await assert.rejects(target.fillDisk('n1'), FaultsError)
   })
 
   it('never fills a disk that is not a small one', async () => {

@@ -1,11 +1,7 @@
 import { spawn } from 'node:child_process'
+import { FaultsError } from '../faults-error.ts'
 
-/** A program that was run for a fault ended badly, or is not there. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-}
-
-/** Runs a program to its end. Resolves with its standard output; rejects with CommandError and what it said. */
+/** Runs a program to its end. Resolves with its standard output; rejects with FaultsError and what it said. */
 export type RunCommand = (program: string, args: readonly string[], input?: string) => Promise<string>
 
 /** Runs programs of this machine. */
@@ -16,7 +12,7 @@ export const runCommand: RunCommand = (program, args, input = '') =>
     const said: Buffer[] = []
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => said.push(chunk))
-    const failed = (why: string) => reject(new CommandError(`${[program, ...args].join(' ')}: ${why}`))
+    const failed = (why: string) => reject(new FaultsError(`${[program, ...args].join(' ')}: ${why}`))
     child.on('error', (error) => failed(error.message))
     child.on('close', (code, signal) => {
       if (code === 0) return resolve(Buffer.concat(out).toString())

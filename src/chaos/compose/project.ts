@@ -1,4 +1,5 @@
-import { CommandError, runCommand } from './command.ts'
+import { FaultsError } from '../faults-error.ts'
+import { runCommand } from './command.ts'
 import type { RunCommand } from './command.ts'
 
 /** A compose project that runs, in the words of `docker compose`. */
@@ -54,25 +55,25 @@ export class ComposeProject {
     this.#run = run
   }
 
-  /** Looks for its containers, which stay the same ones. Rejects with CommandError where there are none. */
+  /** Looks for its containers, which stay the same ones. Rejects with FaultsError where there are none. */
   static async open(options: ComposeOptions): Promise<ComposeProject> {
     const project = new ComposeProject(options)
     const listed = await project.compose('ps', '--all', '--quiet')
     project.#containers = listed.split('\n').filter((id) => id !== '')
     if (project.#containers.length === 0) {
-      throw new CommandError(
+      throw new FaultsError(
         'the project has no containers: start it with `docker compose up --detach --wait`',
       )
     }
     return project
   }
 
-  /** Runs `docker compose` on it. Rejects with CommandError. */
+  /** Runs `docker compose` on it. Rejects with FaultsError. */
   compose(...args: string[]): Promise<string> {
     return this.#run('docker', [...this.#base, ...args])
   }
 
-  /** Runs `docker` on containers by their ids. Rejects with CommandError. */
+  /** Runs `docker` on containers by their ids. Rejects with FaultsError. */
   docker(...args: string[]): Promise<string> {
     return this.#run('docker', args)
   }
@@ -84,11 +85,11 @@ export class ComposeProject {
     return this.#run(first, rest, input)
   }
 
-  /** Every node, running or not, in the order of their names. Rejects with CommandError where there are none. */
+  /** Every node, running or not, in the order of their names. Rejects with FaultsError where there are none. */
   async nodes(): Promise<NodeContainer[]> {
     const said = await this.docker('inspect', '--type', 'container', ...this.#containers)
     const nodes = (JSON.parse(said) as Inspected[]).flatMap((container) => nodeOf(container) ?? [])
-    if (nodes.length === 0) throw new CommandError('no container of the project has a BALSA_ID')
+    if (nodes.length === 0) throw new FaultsError('no container of the project has a BALSA_ID')
     return nodes.sort((one, other) => one.id.localeCompare(other.id, 'en', { numeric: true }))
   }
 

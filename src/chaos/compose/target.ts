@@ -1,5 +1,5 @@
 import type { ChaosTarget, FaultKind, Slowness } from '../target.ts'
-import { CommandError } from './command.ts'
+import { FaultsError } from '../faults-error.ts'
 import { ComposeLinks } from './links.ts'
 import { ComposeProject } from './project.ts'
 import type { ComposeOptions, NodeContainer } from './project.ts'
@@ -18,7 +18,7 @@ const STOP_GRACE_S = '20'
  * Opens a compose project that runs. Nodes are killed and paused by the engine; links are cut by iptables in the network
  * of the receiving container, which takes root on the engine's own machine, and slowed down by its kernel's netem where
  * it has that; disks are filled by the service `disks`. What is not there is not in `supports`.
- * Rejects with CommandError where no engine answers, or the project has no nodes or does not publish their ports.
+ * Rejects with FaultsError where no engine answers, or the project has no nodes or does not publish their ports.
  */
 export async function openComposeTarget(options: ComposeOptions): Promise<ChaosTarget> {
   const project = await ComposeProject.open(options)
@@ -55,7 +55,7 @@ class ComposeTarget implements ChaosTarget {
     this.nodes = Object.freeze(nodes.map(({ id }) => id))
     this.endpoints = new Map(
       nodes.map(({ id, published }) => {
-        if (published === undefined) throw new CommandError(`the client port of ${id} is not published`)
+        if (published === undefined) throw new FaultsError(`the client port of ${id} is not published`)
         return [id, published]
       }),
     )
@@ -111,8 +111,7 @@ class ComposeTarget implements ChaosTarget {
   async fillDisk(id: string): Promise<void> {
     this.#need('disk')
     const free = Number(await this.#onDisk(id, 'df --output=avail -k "$1" | tail -n 1'))
-    if (!(free <= LARGEST_FILL_KIB))
-      throw new CommandError(`${free} KiB are free for ${id}: too many to fill`)
+    if (!(free <= LARGEST_FILL_KIB)) throw new FaultsError(`${free} KiB are free for ${id}: too many to fill`)
     this.#full.add(id)
     // It ends with "no space left", and that is the point.
     await this.#onDisk(id, `cat /dev/zero 2>/dev/null >"$1/${FILLER}" || true`)
@@ -132,7 +131,7 @@ class ComposeTarget implements ChaosTarget {
 
   #need(kind: FaultKind): void {
     if (!this.supports.has(kind)) {
-      throw new CommandError(`${kind} cannot be done to this project here: docs/chaos.md says what it takes`)
+      throw new FaultsError(`${kind} cannot be done to this project here: docs/chaos.md says what it takes`)
     }
   }
 
@@ -143,7 +142,7 @@ class ComposeTarget implements ChaosTarget {
 
   async #find(id: string): Promise<NodeContainer> {
     const node = (await this.#project.nodes()).find((node) => node.id === id)
-    if (!node) throw new CommandError(`the project has no node ${id}`)
+    if (!node) throw new FaultsError(`the project has no node ${id}`)
     return node
   }
 }
