@@ -12,6 +12,7 @@ import url from 'url'
  */
 const programs = {
   bench: 'bench/main.ts',
+  availability: 'bench/availability/main.ts',
   sim: 'test/sim/main.ts',
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',
