@@ -1,4 +1,5 @@
 import { addBackup } from './commands/backup.ts'
+import { addChaos } from './commands/chaos.ts'
 import { addCheck } from './commands/check.ts'
 import { addCluster } from './commands/cluster.ts'
 import { addHealth } from './commands/health.ts'
@@ -21,5 +22,6 @@ export const COMMANDS: readonly AddCommand[] = Object.freeze([
   addRestore,
   addRecover,
   addCheck,
+  addChaos,
   addMaelstrom,
 ])

@@ -47,5 +47,7 @@ export function readLocalCluster(dir: string): LocalClusterFile {
 function isNode(value: unknown): value is LocalNode {
   const node = value as Partial<Record<keyof LocalNode, unknown>> | null
   const texts = [node?.id, node?.clientAddress, node?.dataDir, node?.restartCommand]
-  return texts.every((text) => typeof text === 'string') && (node!.pid === null || typeof node!.pid === 'number')
+  return (
+    texts.every((text) => typeof text === 'string') && (node!.pid === null || typeof node!.pid === 'number')
+  )
 }

@@ -47,7 +47,9 @@ export class LocalTarget implements ChaosTarget {
   static async open(dir: string, clock: Clock = systemClock({ keepAlive: true })): Promise<LocalTarget> {
     const target = new LocalTarget(dir, clock)
     if (!target.nodes.some((id) => target.#alive(id) !== undefined)) {
-      throw new FaultsError(`no node of the cluster in ${dir} runs: start it with \`balsa cluster start --relay\``)
+      throw new FaultsError(
+        `no node of the cluster in ${dir} runs: start it with \`balsa cluster start --relay\``,
+      )
     }
     if (target.#control !== undefined) await target.#put('/faults', NO_LINK_FAULTS)
     return target
@@ -109,7 +111,8 @@ export class LocalTarget implements ChaosTarget {
 
   #node(id: string): LocalNode {
     const node = readLocalCluster(this.#dir).nodes.find((each) => each.id === id)
-    if (node === undefined) throw new FaultsError(`there is no node ${id}: there are ${this.nodes.join(', ')}`)
+    if (node === undefined)
+      throw new FaultsError(`there is no node ${id}: there are ${this.nodes.join(', ')}`)
     return node
   }
 
@@ -131,7 +134,10 @@ export class LocalTarget implements ChaosTarget {
     const log = openSync(join(dirname(dataDir), `${id}.log`), 'a')
     try {
       // `exec`: the process is the node and not a shell around it.
-      const child = spawn('sh', ['-c', `exec ${restartCommand}`], { detached: true, stdio: ['ignore', log, log] })
+      const child = spawn('sh', ['-c', `exec ${restartCommand}`], {
+        detached: true,
+        stdio: ['ignore', log, log],
+      })
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve)
         child.once('error', reject)
@@ -145,14 +151,19 @@ export class LocalTarget implements ChaosTarget {
 
   async #setFaults(faults: LinkFaults): Promise<void> {
     if (this.#control === undefined) {
-      throw new FaultsError('its links cannot be touched: start the cluster with `balsa cluster start --relay`')
+      throw new FaultsError(
+        'its links cannot be touched: start the cluster with `balsa cluster start --relay`',
+      )
     }
     await this.#put('/faults', faults)
     this.#faults = faults
   }
 
   async #put(path: string, body: unknown): Promise<void> {
-    const response = await fetch(`http://${this.#control}${path}`, { method: 'PUT', body: JSON.stringify(body) })
+    const response = await fetch(`http://${this.#control}${path}`, {
+      method: 'PUT',
+      body: JSON.stringify(body),
+    })
     if (!response.ok) throw new FaultsError(`the relay refused ${path}: ${await response.text()}`)
   }
 

@@ -79,7 +79,11 @@ export class Flow {
     this.#timer?.cancel()
     this.#timer = undefined
     if (state().cut) return
-    for (let next = this.#held[0]; next !== undefined && !this.#blocked && !this.#over; next = this.#held[0]) {
+    for (
+      let next = this.#held[0];
+      next !== undefined && !this.#blocked && !this.#over;
+      next = this.#held[0]
+    ) {
       const wait = next.at - clock.now()
       if (wait > 0) {
         this.#timer = clock.after(wait, () => this.changed())

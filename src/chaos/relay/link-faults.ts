@@ -38,7 +38,10 @@ export function parseLinkFaults(value: unknown, nodes: readonly string[]): LinkF
     slow?: unknown
   }
   const known = (id: unknown): id is string => typeof id === 'string' && nodes.includes(id)
-  if (!Array.isArray(cuts) || !cuts.every((cut) => Array.isArray(cut) && cut.length === 2 && cut.every(known))) {
+  if (
+    !Array.isArray(cuts) ||
+    !cuts.every((cut) => Array.isArray(cut) && cut.length === 2 && cut.every(known))
+  ) {
     throw new FaultsError('"cuts" must be a list of pairs of nodes, such as [["n1", "n2"]]')
   }
   if (typeof slow !== 'object' || slow === null || !Object.keys(slow).every(known)) {
