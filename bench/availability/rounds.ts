@@ -45,7 +45,12 @@ export const ROUNDS: readonly Round[] = Object.freeze([
     name: 'cut the leader off',
     needs: 'cut',
     of: 'leader',
-    harm: (t, id) => Promise.all(others(t, id).flatMap((other) => [t.cut(id, other), t.cut(other, id)])),
+    harm: async (t, id) => {
+      for (const other of others(t, id)) {
+        await t.cut(id, other)
+        await t.cut(other, id)
+      }
+    },
     mend: (t) => t.heal(),
   },
   {
