@@ -14,6 +14,7 @@ const programs = {
   bench: 'bench/main.ts',
   'bench:etcd': 'bench/etcd/main.ts',
   profile: 'bench/profile/main.ts',
+  availability: 'bench/availability/main.ts',
   sim: 'test/sim/main.ts',
   mutants: 'test/mutants/main.ts',
   damage: 'test/damage/main.ts',

@@ -1,4 +1,6 @@
 /** `balsa/chaos`: faults for one's own cluster, under load, and a verdict on what it did. */
+export { type ComposeOptions } from './compose/project.ts'
+export { openComposeTarget } from './compose/target.ts'
 export { FaultsError } from './faults-error.ts'
 export type { FaultSpan } from './injector.ts'
 export { LocalTarget } from './local/target.ts'

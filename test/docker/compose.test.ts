@@ -153,7 +153,7 @@ describe('three containers', () => {
 describe('five containers', () => {
   let cluster: ComposeCluster
   before(async () => {
-    cluster = await ComposeCluster.up('docker/compose.5.yaml', 5)
+    cluster = await ComposeCluster.up({ files: ['docker/compose.5.yaml'], count: 5 })
   })
   after(() => cluster.down())
 

@@ -17,6 +17,8 @@ import { colours } from './status.ts'
 
 interface ChaosFlags {
   readonly dir: string
+  readonly compose?: readonly string[]
+  readonly project?: string
   readonly faults?: readonly FaultKind[]
   readonly minutes: number
   readonly seed?: number
@@ -36,6 +38,8 @@ export function addChaos(program: Command, invocation: Invocation): void {
       'do faults to your own test cluster, under load, and judge what it did; exits with 1 on a violation',
     )
     .option('--dir <dir>', 'of a cluster that `balsa cluster start --relay` runs', '.balsa')
+    .option('--compose <file...>', 'the compose files of a project that runs, instead')
+    .option('--project <name>', 'the name of that project, where it is not the one in the files')
     .addOption(
       new Option(
         '--faults <a,b,…>',
@@ -105,14 +109,17 @@ async function chaos(flags: ChaosFlags, json: boolean, context: CliContext): Pro
 }
 
 /** Whom the faults are done to. Another kind of target is chosen here, by a flag of its own. */
-async function openTarget({ dir }: ChaosFlags): Promise<ChaosTarget> {
-  const { LocalTarget } = await import('../../chaos/index.ts')
+async function openTarget({ dir, compose: files, project }: ChaosFlags): Promise<ChaosTarget> {
+  const { LocalTarget, openComposeTarget } = await import('../../chaos/index.ts')
+  if (files !== undefined) return openComposeTarget({ files, ...(project === undefined ? {} : { project }) })
+  if (project !== undefined)
+    throw new UsageError('--project goes with --compose: say which files it is made of')
   return LocalTarget.open(dir)
 }
 
 async function scheduleOf(
   scenario: Scenario | undefined,
-  { faults, minutes }: ChaosFlags,
+  { faults, minutes, compose }: ChaosFlags,
   seed: number,
   { nodes, supports }: ChaosTarget,
 ): Promise<{ name: string; steps: readonly Step[]; strict: boolean }> {
@@ -127,9 +134,10 @@ async function scheduleOf(
   const kinds = faults ?? [...supports]
   const foreign = kinds.find((kind) => !supports.has(kind))
   if (foreign !== undefined) {
-    const way = supports.has('cut')
-      ? ''
-      : '. Start the cluster with `balsa cluster start --relay` for cut and slow'
+    const way =
+      supports.has('cut') || compose !== undefined
+        ? ''
+        : '. Start the cluster with `balsa cluster start --relay` for cut and slow'
     throw new UsageError(`"${foreign}" cannot be done there; it can do ${[...supports].join(', ')}${way}`)
   }
   const { randomSchedule } = await import('../../chaos/index.ts')

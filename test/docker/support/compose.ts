@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { BalsaClient } from '../../../src/index.ts'
@@ -11,22 +12,36 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 /** How long something may take that is bound to happen, such as an election, in milliseconds. */
 const PATIENCE_MS = 60_000
 
-/** A cluster of real containers, from a compose file of the project as it stands there. */
+/** Which cluster: the plain one of three if nothing is said. */
+export interface ComposeClusterOptions {
+  /** Compose files, from the project's root. */
+  readonly files?: readonly string[]
+  readonly count?: number
+  /** Where the first node's client port is published; the others follow. */
+  readonly basePort?: number
+}
+
+/** A cluster of real containers, from compose files of the project as they stand there. */
 export class ComposeCluster {
   readonly ids: readonly string[]
   readonly endpoints: readonly string[]
-  readonly #file: string
+  /** The compose files, as absolute paths. */
+  readonly files: readonly string[]
   readonly #clients: BalsaClient[] = []
 
-  private constructor(file: string, count: number) {
-    this.#file = file
+  private constructor({
+    files = ['docker-compose.yaml'],
+    count = 3,
+    basePort = 7001,
+  }: ComposeClusterOptions) {
+    this.files = files.map((file) => join(ROOT, file))
     this.ids = Array.from({ length: count }, (_, i) => `n${i + 1}`)
-    this.endpoints = this.ids.map((_, i) => `127.0.0.1:${7001 + i}`)
+    this.endpoints = this.ids.map((_, i) => `127.0.0.1:${basePort + i}`)
   }
 
   /** Builds the image where it is not up to date, and returns when every node is healthy: there is a leader. */
-  static async up(file = 'docker-compose.yaml', count = 3): Promise<ComposeCluster> {
-    const cluster = new ComposeCluster(file, count)
+  static async up(options: ComposeClusterOptions = {}): Promise<ComposeCluster> {
+    const cluster = new ComposeCluster(options)
     await cluster.compose('down', '--volumes', '--timeout', '1')
     await cluster.compose('up', '--detach', '--build', '--wait')
     return cluster
@@ -41,7 +56,11 @@ export class ComposeCluster {
   /** Runs `docker compose` on this project. Resolves with its standard output; rejects with what it said. */
   async compose(...args: string[]): Promise<string> {
     const options = { cwd: ROOT, maxBuffer: 64 * 1024 * 1024 }
-    const { stdout } = await execute('docker', ['compose', '--file', this.#file, ...args], options)
+    const { stdout } = await execute(
+      'docker',
+      ['compose', ...this.files.flatMap((file) => ['--file', file]), ...args],
+      options,
+    )
     return stdout
   }
 
