@@ -76,7 +76,7 @@ const CALM_MS = 2500
  * At a fixed rate each client has so many workers: what comes up while the cluster is in trouble waits for one, and
  * is asked soon after. More would leave more writes open at once than the checker can put in order.
  */
-const WORKERS_AT_A_RATE = 8
+const WORKERS_AT_A_RATE = 4
 
 /** What the seed stands for. */
 export function planOf(seed: number, options: PlanOptions = DEFAULT_PLAN): Plan {

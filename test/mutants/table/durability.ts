@@ -9,8 +9,10 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/raft/follower.ts',
-        find: `    this.#state.sendAfterWrite({ ...envelope, success: true,`,
-        replace: `    this.#state.send({ ...envelope, success: true,`,
+        find: `    this.#state.sendAfterWrite({
+      type: 'appendReply',`,
+        replace: `    this.#state.send({
+      type: 'appendReply',`,
       },
     ],
     caughtBy: model(3),
