@@ -67,12 +67,20 @@ export function linePlot(lines: readonly Line[], options: PlotOptions): string {
     ]),
     ...lines.flatMap(({ name, points }, i) => {
       const colour = COLOURS[i % COLOURS.length]!
+      // Where there are more lines than colours, the next round is dashed.
+      const dashes =
+        i < COLOURS.length ? '' : ` stroke-dasharray="${2 + 4 * Math.floor(i / COLOURS.length)} 4"`
       return [
-        `<path d="${path(points) ?? ''}" fill="none" stroke="${colour}" stroke-width="2"/>`,
+        `<path d="${path(points) ?? ''}" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>`,
         ...points.map(
           (at) => `<circle cx="${round(x(at[0]))}" cy="${round(y(at[1]))}" r="3" fill="${colour}"/>`,
         ),
-        text(WIDTH - RIGHT + 12, TOP + 10 + 18 * i, name, `fill="${colour}"`),
+        text(
+          WIDTH - RIGHT + 12,
+          TOP + 10 + 18 * i,
+          i < COLOURS.length ? name : `${name} (dashed)`,
+          `fill="${colour}"`,
+        ),
       ]
     }),
   ]

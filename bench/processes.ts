@@ -44,7 +44,7 @@ function ticksPerSecond(): number {
   return Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 }
 
-/** Waits until some processes use less than a twentieth of a core between them, at most `limitMs`. */
+/** Waits until some processes use less than a twentieth of a core each on average, at most `limitMs`. */
 export async function untilQuiet(pids: readonly number[], limitMs: number): Promise<void> {
   const total = (): number => pids.reduce((sum, pid) => sum + (usageOf(pid)?.cpuMs ?? 0), 0)
   const deadline = performance.now() + limitMs

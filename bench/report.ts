@@ -1,8 +1,8 @@
 import type { Availability } from './availability.ts'
-import { linePlot } from './plot.ts'
+import { escapeHtml, linePlot } from './plot.ts'
 import type { Line, PlotOptions } from './plot.ts'
-import { escapeHtml } from './plot.ts'
 import type { Row } from './measure.ts'
+import { readable } from './statistics.ts'
 import { nameOf } from './table.ts'
 
 const STYLE =
@@ -54,7 +54,8 @@ function tableOfRows(rows: readonly Row[]): string {
   const head = ['operation', 'bytes', 'in flight', 'ops/s', 'p50', 'p95', 'p99', 'p99.9 ms', 'errors']
   const cells = (row: Row): (string | number)[] => [
     ...[nameOf(row), row.valueBytes, row.inFlight, row.opsPerSecond.toLocaleString('en-US')],
-    ...[row.p50, row.p95, row.p99, row.p999, row.errors],
+    ...[row.p50, row.p95, row.p99, row.p999].map(readable),
+    row.errors,
   ]
   const lines = rows.map(
     (row) =>

@@ -67,25 +67,43 @@ async function main(options: Options): Promise<void> {
     process.exitCode = 1
     return
   }
-  const runs: Run[] = []
-  const silences = { etcd: [] as number[], balsa: [] as number[] }
+  const interruption = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
+  const results: Results = { runs: [], silences: { etcd: [], balsa: [] } }
+  try {
+    await measure(options, results, interruption.signal)
+  } catch (error) {
+    // What was measured until then is printed, and both clusters have ended.
+    if (!interruption.signal.aborted) throw error
+  }
+  print(options, results)
+}
+
+interface Results {
+  readonly runs: Run[]
+  readonly silences: { readonly etcd: number[]; readonly balsa: number[] }
+}
+
+async function measure(options: Options, results: Results, signal: AbortSignal): Promise<void> {
   const pairs = options.parts.some((part) => part !== 'c') ? options.pairs : 0
   for (let pair = 1; pair <= pairs; pair++) {
     say(`pair ${pair} of ${pairs}`)
-    await withBoth(options, (etcd, balsa, dir) => measurePair(options, { etcd, balsa, dir, pair }, runs))
+    await withBoth(options, (etcd, balsa, dir) =>
+      measurePair(options, { etcd, balsa, dir, pair, signal }, results.runs),
+    )
   }
-  if (options.parts.includes('c')) {
-    await withBoth(options, async (etcd, balsa) => {
-      for (let kill = 1; kill <= options.kills; kill++) {
-        for (const [system, figures] of [[etcd, silences.etcd] as const, [balsa, silences.balsa] as const]) {
-          await settle([etcd, balsa])
-          figures.push(Math.round(await silenceOfKill(system, options.valueBytes)))
-          say(`kill ${kill} of ${options.kills}: ${system.name} ${figures.at(-1)!} ms without service`)
-        }
+  if (!options.parts.includes('c')) return
+  const { silences } = results
+  await withBoth(options, async (etcd, balsa) => {
+    for (let kill = 1; kill <= options.kills; kill++) {
+      for (const [system, figures] of [[etcd, silences.etcd] as const, [balsa, silences.balsa] as const]) {
+        await settle([etcd, balsa])
+        signal.throwIfAborted()
+        figures.push(Math.round(await silenceOfKill(system, options.valueBytes)))
+        say(`kill ${kill} of ${options.kills}: ${system.name} ${figures.at(-1)!} ms without service`)
       }
-    })
-  }
-  print(options, runs, silences)
+    }
+  })
 }
 
 /** A fresh cluster of each, filled alike, on the same file system. */
@@ -110,16 +128,18 @@ interface PairOfSystems {
   readonly balsa: BalsaCluster
   readonly dir: string
   readonly pair: number
+  readonly signal: AbortSignal
 }
 
 async function measurePair(
   options: Options,
-  { etcd, balsa, dir, pair }: PairOfSystems,
+  { etcd, balsa, dir, pair, signal }: PairOfSystems,
   runs: Run[],
 ): Promise<void> {
   const wanted = { ...options, dir }
   const turn = async (run: () => Promise<Run>): Promise<void> => {
     await settle([etcd, balsa])
+    signal.throwIfAborted()
     const done = await run()
     runs.push(done)
     say(`${done.system} ${done.load} ${done.op} at ${done.inFlight}: ${done.opsPerSecond}/s`)
@@ -134,7 +154,7 @@ async function measurePair(
   }
 }
 
-function print(options: Options, runs: readonly Run[], silences: { etcd: number[]; balsa: number[] }): void {
+function print(options: Options, { runs, silences }: Results): void {
   const ratios = ratiosOf(runs)
   if (options.json) {
     const node = process.version

@@ -95,7 +95,7 @@ async function observed(
   measure: () => Promise<Measured>,
 ): Promise<Run> {
   const leader = await system.leader()
-  const revision = await system.revision()
+  const revision = await settledRevision(system)
   const before = usageOf(leader.pid)
   const { opsPerSecond, p50, p95, p99, errors, acknowledged } = await measure()
   const after = usageOf(leader.pid)
@@ -113,6 +113,16 @@ async function observed(
     ...{ opsPerSecond, p50, p95, p99, errors },
     leaderCpuUs: cpu,
     leaderRssBytes: after?.rssBytes,
+  }
+}
+
+/** The revision when nothing grows it any more: what a warm-up left under way is still applied after its end. */
+async function settledRevision(system: System): Promise<number> {
+  for (let before = await system.revision(); ;) {
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const now = await system.revision()
+    if (now === before) return now
+    before = now
   }
 }
 

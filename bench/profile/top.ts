@@ -1,3 +1,5 @@
+import { spreadOf } from '../statistics.ts'
+
 /** What V8's profiler writes, as far as it is used here. Times in microseconds. */
 export interface CpuProfile {
   readonly nodes: readonly ProfileNode[]
@@ -30,26 +32,28 @@ export interface SelfTime {
 /** What V8 calls the time with nothing to do: it is no part of the load. */
 const IDLE = '(idle)'
 
-/** Self time by function, most first. */
+/**
+ * Self time by function, most first. Every sample counts as the usual time between two: where the machine is shared, the
+ * longer ones are those in which the process was not let run, and not that function's doing.
+ */
 export function selfTimes(profile: CpuProfile): SelfTime[] {
   const nodes = new Map(profile.nodes.map((node) => [node.id, node.callFrame]))
-  const totals = new Map<string, { name: string; where: string; us: number }>()
+  const usual = profile.timeDeltas.length === 0 ? 0 : spreadOf(profile.timeDeltas).median
+  const totals = new Map<string, { name: string; where: string; samples: number }>()
   let busy = 0
-  for (const [i, id] of profile.samples.entries()) {
+  for (const id of profile.samples) {
     const frame = nodes.get(id)
     if (frame === undefined || frame.functionName === IDLE) continue
-    // A sample stands for the time until the next one; that of the last is not known.
-    const us = Math.max(0, profile.timeDeltas[i + 1] ?? 0)
-    busy += us
+    busy++
     const name = frame.functionName || '(anonymous)'
     const where = frame.url === '' ? '' : `${shortUrl(frame.url)}:${frame.lineNumber + 1}`
-    const total = totals.get(`${name} ${where}`) ?? { name, where, us: 0 }
-    total.us += us
+    const total = totals.get(`${name} ${where}`) ?? { name, where, samples: 0 }
+    total.samples++
     totals.set(`${name} ${where}`, total)
   }
   return [...totals.values()]
-    .toSorted((a, b) => b.us - a.us)
-    .map(({ name, where, us }) => ({ name, where, ms: us / 1000, share: us / busy }))
+    .toSorted((a, b) => b.samples - a.samples)
+    .map(({ name, where, samples }) => ({ name, where, ms: (samples * usual) / 1000, share: samples / busy }))
 }
 
 /** From the package's name, or from dist, on. */

@@ -17,13 +17,18 @@ describe('self times', () => {
       node(4, 'encode', 'file:///somewhere/dist/wire/message.js', 41),
       node(5, '(garbage collector)'),
     ]
-    const samples = [1, 2, 3, 4, 5, 1]
-    const timeDeltas = [100, 5000, 2000, 1000, 4000, 3000]
+    const samples = [1, 2, 4, 2, 3, 5, 5, 4, 1, 2, 5]
+    // The seventh came late: the process was not let run.
+    const timeDeltas = samples.map((_, i) => (i === 6 ? 90_000 : 1000))
     assert.deepEqual(selfTimes({ nodes, samples, timeDeltas }), [
-      { name: 'encode', where: 'dist/wire/message.js:42', ms: 6, share: 0.6 },
-      { name: '(garbage collector)', where: '', ms: 3, share: 0.3 },
-      { name: '(anonymous)', where: '@grpc/grpc-js/build/src/server.js:1', ms: 1, share: 0.1 },
+      { name: 'encode', where: 'dist/wire/message.js:42', ms: 5, share: 5 / 9 },
+      { name: '(garbage collector)', where: '', ms: 3, share: 3 / 9 },
+      { name: '(anonymous)', where: '@grpc/grpc-js/build/src/server.js:1', ms: 1, share: 1 / 9 },
     ])
+  })
+
+  it('of no samples are none', () => {
+    assert.deepEqual(selfTimes({ nodes: [], samples: [], timeDeltas: [] }), [])
   })
 })
 
