@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type ChaosResult, LocalTarget } from '../../src/chaos/index.ts'
+import { type ChaosResult, type ChaosTarget, LocalTarget } from '../../src/chaos/index.ts'
 import { checkEvents, parseHistory } from '../../src/check/index.ts'
 import { fakeWorld } from '../cli/support/fake-context.ts'
 
@@ -136,7 +136,7 @@ describe('balsa chaos on processes of this machine', () => {
   })
 
   it('is a library as well: a target that kills, starts, cuts and heals', async () => {
-    await using target = await LocalTarget.open(join(dir, 'cluster'))
+    await using target: ChaosTarget = await LocalTarget.open(join(dir, 'cluster'))
     assert.deepEqual(target.nodes, ['n1', 'n2', 'n3'])
     await target.kill('n3')
     await target.kill('n3')
