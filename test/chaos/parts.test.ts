@@ -151,6 +151,13 @@ describe('the injector', () => {
       )
     }))
 
+  it('takes a second slowness of a node for another that replaces the first', () =>
+    withInjector(async (injector) => {
+      await injector.run({ do: 'slow', node: 'n1', delayMs: 5, lossRate: 0 })
+      await injector.run({ do: 'slow', node: 'n1', delayMs: 9, lossRate: 0.1 })
+      assert.deepEqual(injector.current, ['n1 slow (9 ms, 10 % lost)'])
+    }))
+
   it('starts no node that nobody ended: that it is gone is for the verdict to see', () =>
     withInjector(async (injector, calls) => {
       await injector.run({ do: 'start', node: 'n1' })
