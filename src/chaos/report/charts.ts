@@ -6,7 +6,7 @@ import { escapeHtml, seconds } from './format.ts'
 /** Where things are, in pixels. */
 const LEFT = 92
 const RIGHT = 18
-const NARROWEST = 1080
+const NARROWEST = 1120
 /** A run of more seconds than fit gets this many pixels for each, and scrolls. */
 const PIXELS_A_SECOND = 6
 const PLOT = 110
@@ -135,7 +135,9 @@ function drawFaults(canvas: Canvas, lanes: readonly (readonly FaultSpan[])[], to
       const fits = Math.floor(room / 6.2)
       if (fits >= 4) {
         const text = label.length > fits ? `${label.slice(0, fits - 1)}…` : label
-        canvas.parts.push(`<text class="label" x="${round(left + 4)}" y="${y + 13}">${escapeHtml(text)}</text>`)
+        canvas.parts.push(
+          `<text class="label" x="${round(left + 4)}" y="${y + 13}">${escapeHtml(text)}</text>`,
+        )
       }
     }
   }

@@ -38,14 +38,19 @@ export function renderChaosReport(result: ChaosResult, { check }: ReportOptions 
 }
 
 function tiles({ operations, seconds: perSecond, gaps, faults, terms }: ChaosResult): string[] {
-  const rates = perSecond.map(({ ok }) => ok).sort((a, b) => a - b)
+  const busy = perSecond.map(({ ok }) => ok).filter((ok) => ok > 0)
+  const median =
+    quantile(
+      busy.sort((a, b) => a - b),
+      0.5,
+    ) ?? 0
   const longest = Math.max(0, ...gaps.map(({ fromMs, toMs }) => toMs - fromMs))
   const tile = (value: string, words: string) => `<div><b>${value}</b><span>${words}</span></div>`
   return [
     tile(count(operations.ok), 'operations succeeded'),
     tile(count(operations.failed), 'failed for certain'),
     tile(count(operations.unknown), 'of unknown outcome'),
-    tile(`${quantile(rates, 0.5) ?? 0}/s`, 'in the median second'),
+    tile(`${median}/s`, 'median of the seconds with a success'),
     tile(longest === 0 ? '–' : seconds(longest), 'longest without a success'),
     tile(count(faults.length), 'faults'),
     tile(count(terms), 'terms with a leader'),
@@ -114,7 +119,11 @@ function promiseSection({ checked, unique, terms, stateHash, problems }: ChaosRe
       'All nodes hold the same in the end',
       `state hash ${stateHash === null ? 'not agreed on' : `<code>${escapeHtml(stateHash.slice(0, 16))}…</code>`}`,
     ),
-    row(broken('died'), 'No node ends by itself', 'every node that nobody ended answered when all was healed'),
+    row(
+      broken('died'),
+      'No node ends by itself',
+      'every node that nobody ended answered when all was healed',
+    ),
     '</table></section>',
   ].join('\n')
 }
