@@ -131,7 +131,7 @@ class ComposeTarget implements ChaosTarget {
 
   #need(kind: FaultKind): void {
     if (!this.supports.has(kind)) {
-      throw new FaultsError(`${kind} cannot be done to this project here: docs/chaos.md says what it takes`)
+      throw new FaultsError(`${kind} cannot be done to this project here: docs/docker.md says what it takes`)
     }
   }
 
