@@ -8,7 +8,7 @@ import { runTestFile } from './lib/test-file.mjs'
 const NOT_BY_DEFAULT = ['test/docker/', 'test/soak/']
 
 /** Start processes that keep a processor busy: half as many of these at a time as there are processors. */
-const HEAVY = ['test/cluster/', 'test/docker/', 'test/maelstrom/workbench']
+const HEAVY = ['test/cluster/', 'test/chaos/local', 'test/docker/', 'test/maelstrom/workbench']
 
 const TIMEOUT_S = 120
 

@@ -111,6 +111,7 @@ export class ChaosRun {
       const none = await this.#until(START_PATIENCE_MS, () => (this.#watcher.leader() ? undefined : 'none'))
       if (none)
         throw new FaultsError('the cluster has no leader: it must be well before anything is done to it')
+      this.#meter.rested()
       const prefix = `chaos/${randomBytes(6).toString('hex')}`
       const workload = new Workload({
         ...{ clients, prefix, dice: new Dice(seed), pauseMs: PAUSE_MS },

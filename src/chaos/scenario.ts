@@ -109,11 +109,10 @@ function readAction(step: Fields): Action {
     throw new FaultsError('"nodes" must be a list of nodes')
   }
   if (step.do === 'slow') checkSlowness(step, 'slow')
-  const { note: _, ...action } = step
-  return Object.freeze(action) as unknown as Action
+  return Object.freeze(without(step, 'note')) as unknown as Action
 }
 
-function readExpectation({ note: _, within, for: how, ...rest }: Fields, names: Set<string>): Expectation {
+function readExpectation({ within, for: how, ...rest }: Fields, names: Set<string>): Expectation {
   if ('role' in rest && rest.role !== 'leader' && rest.role !== 'follower') {
     throw new FaultsError('"role" must be "leader" or "follower"')
   }
@@ -124,7 +123,11 @@ function readExpectation({ note: _, within, for: how, ...rest }: Fields, names: 
     ...(within === undefined ? {} : { withinMs: duration(within, 'within') }),
     ...(how === undefined ? {} : { forMs: duration(how, 'for') }),
   }
-  return Object.freeze({ ...rest, ...times }) as unknown as Expectation
+  return Object.freeze({ ...without(rest, 'note'), ...times }) as unknown as Expectation
+}
+
+function without(fields: Fields, name: string): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => field !== name))
 }
 
 const UNITS = { ms: 1, s: 1000, m: 60_000 } as const
