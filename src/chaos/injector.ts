@@ -125,6 +125,7 @@ export class Injector {
         const { delayMs, lossRate } = action
         for (const node of await this.nodesOf(action.node)) {
           await this.#target.slow(node, { delayMs, lossRate })
+          this.#end(({ kind, nodes }) => kind === 'slow' && nodes[0] === node)
           const loss = lossRate > 0 ? `, ${Math.round(lossRate * 100)} % lost` : ''
           this.#begin('slow', `${node} slow (${delayMs} ms${loss})`, [node])
         }

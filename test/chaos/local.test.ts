@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type ChaosResult, LocalTarget } from '../../src/chaos/index.ts'
+import { type ChaosResult, type ChaosTarget, LocalTarget } from '../../src/chaos/index.ts'
 import { checkEvents, parseHistory } from '../../src/check/index.ts'
+import { fakeWorld } from '../cli/support/fake-context.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const NODE = process.env.BALSA_NODE ?? process.execPath
@@ -65,14 +66,11 @@ describe('balsa chaos on processes of this machine', () => {
     await rm(dir, { recursive: true, force: true })
   })
 
+  /** Runs the command in this process. */
   const chaos = async (...args: string[]) => {
-    const all = [CLI, 'chaos', '--dir', join(dir, 'cluster'), '--json', ...args]
-    const child = spawn(NODE, all, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let [out, errors] = ['', '']
-    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
-    const [code] = (await once(child, 'close')) as [number]
-    return { code, out, errors }
+    const world = fakeWorld()
+    const code = await world.run('chaos', '--dir', join(dir, 'cluster'), '--json', ...args)
+    return { code, out: world.stdout.text, errors: world.stderr.text }
   }
 
   it('does a scenario, finds that all promises hold, and leaves a report and a history', async () => {
@@ -121,26 +119,24 @@ describe('balsa chaos on processes of this machine', () => {
   })
 
   it('exits with 2 where it is used wrongly, before anything is done', async () => {
-    const answers = await Promise.all([
-      chaos('--faults', 'disk'),
-      chaos('--faults', 'fire'),
-      chaos('--scenario', join(dir, 'none.json')),
-      chaos('--dir', join(dir, 'none')),
-    ])
-    const words = [
-      /"disk" cannot be done there; it can do kill/,
-      /There is no \\"fire\\"/,
-      /none\.json/,
-      /there is no cluster/,
+    const none = join(dir, 'none')
+    const wrong: readonly [words: RegExp, ...args: string[]][] = [
+      [/"disk" cannot be done there; it can do kill/, '--faults', 'disk'],
+      [/There is no "fire"/, '--faults', 'fire'],
+      [/whole number from 1 to 64/, '--clients', '0'],
+      [/none: ENOENT/, '--scenario', none],
+      [/ENOENT/, '--report', join(none, 'report.html')],
+      [/there is no cluster in/, '--dir', none],
     ]
-    for (const [index, { code, errors }] of answers.entries()) {
+    for (const [words, ...args] of wrong) {
+      const { code, errors } = await chaos(...args)
       assert.equal(code, 2, errors)
-      assert.match(errors.replaceAll('\\"', '"'), new RegExp(words[index]!.source.replaceAll('\\\\"', '"')))
+      assert.match((JSON.parse(errors) as { error: { message: string } }).error.message, words)
     }
   })
 
   it('is a library as well: a target that kills, starts, cuts and heals', async () => {
-    await using target = await LocalTarget.open(join(dir, 'cluster'))
+    await using target: ChaosTarget = await LocalTarget.open(join(dir, 'cluster'))
     assert.deepEqual(target.nodes, ['n1', 'n2', 'n3'])
     await target.kill('n3')
     await target.kill('n3')

@@ -66,7 +66,7 @@ interface Lab {
   readonly relay: Relay
   readonly clock: HandClock
   /** Dials `n2` as `n1` does; resolves to both ends, the far one once there is one. */
-  dial(): Promise<{ near: End; far: Promise<End> }>
+  readonly dial: () => Promise<{ near: End; far: Promise<End> }>
 }
 
 async function withRelay(test: (lab: Lab) => Promise<void>, random = 0): Promise<void> {
