@@ -14,6 +14,9 @@ const LARGEST_FILL_KIB = 4 * 1024 * 1024
 /** A node that is stopped and has not ended after this is killed, in seconds. */
 const STOP_GRACE_S = '20'
 
+/** How often a container is told to pause until it does. */
+const PAUSE_TRIES = 8
+
 /**
  * Opens a compose project that runs. Nodes are killed and paused by the engine; links are cut by iptables in the network
  * of the receiving container, which takes root on the engine's own machine, and slowed down by its kernel's netem where
@@ -87,7 +90,16 @@ class ComposeTarget implements ChaosTarget {
 
   async pause(id: string): Promise<void> {
     const { container, state } = await this.#find(id)
-    if (state !== 'paused') await this.#project.docker('pause', container)
+    if (state === 'paused') return
+    for (let left = PAUSE_TRIES; ; left--) {
+      try {
+        await this.#project.docker('pause', container)
+        return
+      } catch (error) {
+        // On a busy machine the freezer may not catch every thread in time ("unable to freeze"); the next try does.
+        if (left <= 1 || !/unable to freeze/.test(String(error))) throw error
+      }
+    }
   }
 
   async resume(id: string): Promise<void> {
@@ -131,7 +143,7 @@ class ComposeTarget implements ChaosTarget {
 
   #need(kind: FaultKind): void {
     if (!this.supports.has(kind)) {
-      throw new FaultsError(`${kind} cannot be done to this project here: docs/chaos.md says what it takes`)
+      throw new FaultsError(`${kind} cannot be done to this project here: docs/docker.md says what it takes`)
     }
   }
 

@@ -124,10 +124,19 @@ export class ComposeCluster {
     }, 'all nodes have the same state')
   }
 
-  /** The container's process id on this machine's side, for faults from outside. */
-  async pid(id: string): Promise<number> {
-    const container = (await this.compose('ps', '--quiet', id)).trim()
-    const { stdout } = await execute('docker', ['inspect', '--format', '{{.State.Pid}}', container])
-    return Number(stdout)
+  /** Runs `docker`. Resolves with its standard output; rejects with what it said. */
+  async docker(...args: string[]): Promise<string> {
+    return (await execute('docker', args)).stdout
+  }
+
+  /** Resolves with what a container has logged when there is a line that matches. */
+  async logged(container: string, pattern: RegExp): Promise<string> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      const said = await this.docker('logs', container)
+      if (pattern.test(said)) return said
+      if (performance.now() > deadline) throw new Error(`it never logged ${pattern}: ${said}`)
+      await new Promise((resolve) => setTimeout(resolve, 200))
+    }
   }
 }
