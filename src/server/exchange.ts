@@ -121,7 +121,10 @@ export class Exchange {
 export function readEntries(machine: StateMachine, keys: readonly Uint8Array[]) {
   return keys.map((key) => {
     const record = machine.get(key)
-    return record === undefined ? undefined : { key, ...record }
+    if (record === undefined) return undefined
+    // Written out, not spread: every read does it, and a spread takes many times as long.
+    const { value, createRevision, modRevision, version, lease } = record
+    return { key, value, createRevision, modRevision, version, lease }
   })
 }
 
