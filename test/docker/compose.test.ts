@@ -29,7 +29,7 @@ describe('three containers', () => {
     const id = cluster.ids.find((id) => id !== leader)!
     await cluster.kill(id)
     // In its place, under its name and with an empty disk, comes one of another cluster.
-    const other = ['--env', 'BALSA_CLUSTER_NAME=other', '--env', 'BALSA_DATA=/tmp/data']
+    const other = ['--env', 'BALSA_CLUSTER_NAME=other', '--env', 'BALSA_DATA=/dev/shm/data']
     const run = ['run', '--detach', '--no-deps', '--use-aliases', ...other, id]
     const stranger = (await cluster.compose(...run)).trim().split('\n').at(-1)!
     try {
