@@ -26,7 +26,9 @@ export class LocalTarget implements ChaosTarget {
   /** The processes that were started here. */
   readonly #own = new Map<string, number>()
   readonly #paused = new Set<string>()
+  /** What the relay has been told, and the last change that it is being told. */
   #faults = NO_LINK_FAULTS
+  #changing: Promise<unknown> = Promise.resolve()
 
   private constructor(dir: string, clock: Clock) {
     this.#dir = resolve(dir)
@@ -88,12 +90,14 @@ export class LocalTarget implements ChaosTarget {
   }
 
   async cut(from: string, to: string): Promise<void> {
-    const others = this.#faults.cuts.filter(([sender, receiver]) => sender !== from || receiver !== to)
-    await this.#setFaults({ ...this.#faults, cuts: [...others, [from, to]] })
+    await this.#change(({ cuts, ...rest }) => {
+      const others = cuts.filter(([sender, receiver]) => sender !== from || receiver !== to)
+      return { ...rest, cuts: [...others, [from, to]] }
+    })
   }
 
   async slow(id: string, how: Slowness): Promise<void> {
-    await this.#setFaults({ ...this.#faults, slow: { ...this.#faults.slow, [id]: how } })
+    await this.#change((faults) => ({ ...faults, slow: { ...faults.slow, [id]: how } }))
   }
 
   fillDisk(): Promise<void> {
@@ -101,7 +105,7 @@ export class LocalTarget implements ChaosTarget {
   }
 
   async heal(): Promise<void> {
-    if (this.#control !== undefined) await this.#setFaults(NO_LINK_FAULTS)
+    if (this.#control !== undefined) await this.#change(() => NO_LINK_FAULTS)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -149,14 +153,20 @@ export class LocalTarget implements ChaosTarget {
     }
   }
 
-  async #setFaults(faults: LinkFaults): Promise<void> {
+  /** One change after the other: the relay is told all of its faults at a time, so each builds on the last. */
+  #change(next: (faults: LinkFaults) => LinkFaults): Promise<void> {
     if (this.#control === undefined) {
-      throw new FaultsError(
-        'its links cannot be touched: start the cluster with `balsa cluster start --relay`',
+      return Promise.reject(
+        new FaultsError('its links cannot be touched: start the cluster with `balsa cluster start --relay`'),
       )
     }
-    await this.#put('/faults', faults)
-    this.#faults = faults
+    const changed = this.#changing.then(async () => {
+      const faults = next(this.#faults)
+      await this.#put('/faults', faults)
+      this.#faults = faults
+    })
+    this.#changing = changed.catch(() => {})
+    return changed
   }
 
   async #put(path: string, body: unknown): Promise<void> {
