@@ -8,7 +8,7 @@ import { Totals } from './totals.ts'
 const SEEDS = 200
 
 /** Client operations a simulated second: enough for what is asserted here, and a run takes half the time. */
-const RATE = 10
+const RATE = 8
 
 /** What a node goes through, alone or among others. */
 const TRANSITIONS = [
