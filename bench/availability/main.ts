@@ -4,7 +4,8 @@ import { Command } from 'commander'
 import { openComposeTarget } from '../../src/chaos/compose/target.ts'
 import { LocalTarget } from '../../src/chaos/local/target.ts'
 import { plot } from './plot.ts'
-import { measureRound, percentile, ROUNDS } from './rounds.ts'
+import { percentileOf } from '../statistics.ts'
+import { measureRound, ROUNDS } from './rounds.ts'
 import type { Outcome } from './rounds.ts'
 
 interface Options {
@@ -60,7 +61,7 @@ function tableOf(outcomes: readonly Outcome[]): string {
     style: { head: [], border: [] },
   })
   for (const { round, gaps, failed } of outcomes) {
-    const figures = [percentile(gaps, 0.5), percentile(gaps, 0.99), Math.max(...gaps)]
+    const figures = [percentileOf(gaps, 50), percentileOf(gaps, 99), gaps.at(-1)!]
     table.push([round, gaps.length, ...figures.map((ms) => ms.toFixed(0)), failed])
   }
   return table.toString()

@@ -1,4 +1,4 @@
-import { percentile } from './rounds.ts'
+import { percentileOf } from '../statistics.ts'
 import type { Outcome } from './rounds.ts'
 
 const [WIDTH, LEFT, ROW, TOP] = [760, 210, 34, 40]
@@ -19,7 +19,7 @@ export function plot(title: string, outcomes: readonly Outcome[]): string {
   const rows = outcomes.map(({ round, gaps }, row) => {
     const y = TOP + row * ROW + ROW / 2
     const dots = gaps.map((gap, i) => `<circle cx="${x(gap)}" cy="${y - 6 + (i % 5) * 3}" r="3.2"/>`)
-    const half = x(percentile(gaps, 0.5))
+    const half = x(percentileOf(gaps, 50))
     return (
       `<text x="${LEFT - 12}" y="${y + 4}" text-anchor="end">${round}</text>` +
       `<g fill="#2a6fbb" fill-opacity="0.55">${dots.join('')}</g>` +

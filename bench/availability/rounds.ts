@@ -83,7 +83,7 @@ export const ROUNDS: readonly Round[] = Object.freeze([
 /** What came of one kind of round. */
 export interface Outcome {
   readonly round: string
-  /** The time without service of each, in milliseconds, in the order in which they were. */
+  /** The time without service of each, in milliseconds, the shortest first. */
   readonly gaps: readonly number[]
   /** Puts that failed in the end. */
   readonly failed: number
@@ -128,7 +128,7 @@ export async function measureRound(
   } finally {
     await prober.stop()
   }
-  return { round: round.name, gaps, failed: prober.failed }
+  return { round: round.name, gaps: gaps.sort((one, other) => one - other), failed: prober.failed }
 }
 
 /** Resolves with the leader's id when every node answers and has applied what the leader had committed. */
@@ -145,10 +145,4 @@ async function allBack(client: BalsaClient): Promise<string> {
     if (performance.now() > deadline) throw new Error(`not all are back: ${JSON.stringify(nodes)}`)
     await rest(50)
   }
-}
-
-/** The value below which this share of the values lies, by rank: of 20 values the 99th percentile is the largest. */
-export function percentile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((one, other) => one - other)
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
 }
