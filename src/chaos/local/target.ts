@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import type { Connector } from '../../client/connector.ts'
+import { systemRuntime } from '../../client/grpc-connector.ts'
 import { type Clock, systemClock } from '../../clock.ts'
 import { FaultsError } from '../faults-error.ts'
 import { type LinkFaults, NO_LINK_FAULTS } from '../relay/link-faults.ts'
@@ -10,6 +12,8 @@ import { type LocalNode, readLocalCluster } from './cluster-file.ts'
 /** How long a process may take to end or a node to come into being, in milliseconds. */
 const PATIENCE_MS = 20_000
 const POLL_MS = 5
+/** How long a node may take to say who it is, in milliseconds. */
+const STATUS_MS = 2000
 
 /**
  * The processes of `balsa cluster start`. Links can be cut and made slow where it runs with `--relay`; a node that
@@ -44,17 +48,35 @@ export class LocalTarget implements ChaosTarget {
 
   /**
    * The cluster that runs from a directory.
-   * @throws FaultsError where none does
+   * @param status how a node is asked who it is
+   * @throws FaultsError where none does, or a process is not the node that the file says it is
    */
-  static async open(dir: string, clock: Clock = systemClock({ keepAlive: true })): Promise<LocalTarget> {
+  static async open(
+    dir: string,
+    status: Connector['status'] = (...asked) => systemRuntime().connector.status(...asked),
+    clock: Clock = systemClock({ keepAlive: true }),
+  ): Promise<LocalTarget> {
     const target = new LocalTarget(dir, clock)
-    if (!target.nodes.some((id) => target.#alive(id) !== undefined)) {
+    const running = target.nodes.filter((id) => target.#alive(id) !== undefined)
+    if (running.length === 0) {
       throw new FaultsError(
         `no node of the cluster in ${dir} runs: start it with \`balsa cluster start --relay\``,
       )
     }
+    await Promise.all(running.map((id) => target.#recognize(id, status)))
     if (target.#control !== undefined) await target.#put('/faults', NO_LINK_FAULTS)
     return target
+  }
+
+  /** The file may be left over from a cluster that is gone, and its process ids be somebody else's by now. */
+  async #recognize(id: string, status: Connector['status']): Promise<void> {
+    const pid = this.#alive(id)
+    const answer = await status(this.#node(id).clientAddress, STATUS_MS).catch(() => undefined)
+    if (answer?.id === id && answer.pid === pid) return
+    throw new FaultsError(
+      `process ${pid} does not answer as ${id}, so nothing is done to it: ` +
+        `if the cluster in ${this.#dir} is gone, start it again; if the node is paused or hangs, end it first`,
+    )
   }
 
   async kill(id: string): Promise<void> {
