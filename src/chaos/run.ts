@@ -139,7 +139,7 @@ export class ChaosRun {
     const expectations = new Expectations({ injector, watcher, workload, meter, client, key, clock })
     for (const step of steps) {
       if (signal?.aborted) return this.#event('phase', 'the schedule is ended early')
-      const text = describeStep(step)
+      const text = describeStep(step, (name) => injector.remembered(name)?.node ?? name)
       if ('waitMs' in step) await this.#pass(step.waitMs, signal)
       else if ('expect' in step) {
         const atMs = this.#now()

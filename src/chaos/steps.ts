@@ -78,13 +78,17 @@ export function neededFor(action: Action): FaultKind | undefined {
   }
 }
 
-/** A step in a few words, such as `kill the leader`. */
-export function describeStep(step: Step): string {
+/**
+ * A step in a few words, such as `kill the leader`.
+ * @param nodeOf the node that a name stands for which an earlier step gave, where that is known
+ */
+export function describeStep(step: Step, nodeOf: (name: string) => string = (name) => name): string {
   if ('waitMs' in step) return `wait ${seconds(step.waitMs)}`
-  return 'do' in step ? describeAction(step) : describeExpectation(step)
+  const named = (who: Who): string => inWords(who) ?? nodeOf(who)
+  return 'do' in step ? describeAction(step, named) : describeExpectation(step, named)
 }
 
-function describeAction(action: Action): string {
+function describeAction(action: Action, named: (who: Who) => string): string {
   switch (action.do) {
     case 'kill':
     case 'stop':
@@ -112,7 +116,7 @@ function describeAction(action: Action): string {
   }
 }
 
-function describeExpectation(step: Expectation): string {
+function describeExpectation(step: Expectation, named: (who: Who) => string): string {
   switch (step.expect) {
     case 'service':
       return `a put and a get succeed within ${seconds(step.withinMs)}`
@@ -135,14 +139,10 @@ function describeExpectation(step: Expectation): string {
   }
 }
 
-function named(who: Who): string {
-  return who === 'leader'
-    ? 'the leader'
-    : who === 'follower'
-      ? 'a follower'
-      : who === 'all'
-        ? 'all nodes'
-        : who
+function inWords(who: Who): string | undefined {
+  if (who === 'leader') return 'the leader'
+  if (who === 'follower') return 'a follower'
+  return who === 'all' ? 'all nodes' : undefined
 }
 
 function seconds(milliseconds: number): string {

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { FAULT_KINDS, FaultsError, parseScenario, randomSchedule } from '../../src/chaos/index.ts'
+import {
+  describeStep,
+  FAULT_KINDS,
+  FaultsError,
+  parseScenario,
+  randomSchedule,
+} from '../../src/chaos/index.ts'
 import type { Step } from '../../src/chaos/index.ts'
 
 const NODES = ['n1', 'n2', 'n3']
@@ -116,5 +122,15 @@ describe('a scenario file', () => {
     assert.throws(() => parseScenario('kill: n1'), /not JSON/)
     assert.throws(() => parseScenario('null'), /"name"/)
     assert.throws(() => parseScenario('{"name": "x", "steps": []}'), /"steps"/)
+  })
+})
+
+describe('a step in words', () => {
+  it('names the node that an earlier step gave a name to, and what is no name as it is meant', () => {
+    const nodeOf = (name: string): string => (name === 'a1' ? 'n2' : name)
+    assert.equal(describeStep({ do: 'start', node: 'a1' }, nodeOf), 'start n2')
+    assert.equal(describeStep({ do: 'start', node: 'a1' }), 'start a1')
+    assert.equal(describeStep({ do: 'kill', node: 'leader', as: 'a1' }, nodeOf), 'kill the leader')
+    assert.equal(describeStep({ do: 'resume', node: 'all' }, nodeOf), 'resume all nodes')
   })
 })
