@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { layoutCluster, quote } from '../../src/cli/cluster/layout.ts'
 import { lastError, startProgress } from '../../src/cli/cluster/log-tail.ts'
 import { Supervisor } from '../../src/cli/cluster/supervisor.ts'
+import { reservePorts } from '../support/ports.ts'
 import {
   clusterFile,
   closed,
@@ -249,11 +250,7 @@ function connectOnce(address: string): Promise<unknown> {
 describe('the supervisor', () => {
   it('kills a node that does not stop within the grace period, and is told of no death', () =>
     withLocalWorld(async (local) => {
-      const reservation = createServer()
-      reservation.listen(0, '127.0.0.1')
-      await once(reservation, 'listening')
-      const { port } = reservation.address() as AddressInfo
-      reservation.close()
+      const [port] = (await reservePorts(1)) as [number]
       const env = { PATH: process.env.PATH, FAKE_STUBBORN: 'n1' }
       const nodes = layoutCluster({ nodes: 1, dir: local.dir, basePort: port, self: FAKE_NODE, env: {} })
       const deaths: unknown[] = []

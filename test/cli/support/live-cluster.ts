@@ -1,6 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -12,6 +10,7 @@ import { run } from '../../../src/cli/run.ts'
 import { resolveConfig } from '../../../src/server/config.ts'
 import { startNode } from '../../../src/server/node.ts'
 import type { RunningNode } from '../../../src/server/node.ts'
+import { reservePorts } from '../../support/ports.ts'
 import { fakeWorld } from './fake-context.ts'
 
 /** Where a node of this process is to run. */
@@ -35,18 +34,9 @@ export function liveNode({ id, dir, peers, clusterName }: NodePlace): Promise<Ru
   return startNode(config, { logger: pino({ level: 'silent' }), version: '1.2.3' })
 }
 
-/** `n1=127.0.0.1:PORT,…` with ports that were free a moment ago. */
+/** `n1=127.0.0.1:PORT,…` with ports on which nobody listens. */
 export async function peersOf(count: number): Promise<string> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port))
-        }),
-    ),
-  )
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  const ports = await reservePorts(count)
   return ports.map((port, i) => `n${i + 1}=127.0.0.1:${port}`).join(',')
 }
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BalsaClient } from '../../../src/index.ts'
 import type { NodeStatus } from '../../../src/index.ts'
+import { reservePorts } from '../../support/ports.ts'
 
 const CLI = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
 
@@ -135,7 +135,7 @@ export class TestCluster implements AsyncDisposable {
   static async create(options: ClusterOptions = {}): Promise<TestCluster> {
     const { nodes: count = 3, heartbeatMs = 50, electionMs = 500, flags = {} } = options
     const directory = await mkdtemp(join(tmpdir(), 'balsa-cluster-'))
-    const ports = await freePorts(count * 2)
+    const ports = await reservePorts(count * 2)
     const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`)
     const peers = ids.map((id, i) => `${id}=127.0.0.1:${ports[count + i]!}`).join(',')
     const times = { '--heartbeat-ms': `${heartbeatMs}`, '--election-ms': `${electionMs}` }
@@ -245,20 +245,4 @@ export class TestCluster implements AsyncDisposable {
     }
     await rm(this.#directory, { recursive: true, force: true })
   }
-}
-
-/** Ports that were free a moment ago: a node must be found again on its own when it comes back. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer()
-      return new Promise<typeof server>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(0, '127.0.0.1', () => resolve(server))
-      })
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
 }
