@@ -1,4 +1,4 @@
-import type { Message, Write } from '../raft/types.ts'
+import type { Message, Term, Write } from '../raft/types.ts'
 import type { LogStore } from '../storage/log-store.ts'
 
 /** What becomes of writes. */
@@ -21,6 +21,8 @@ export class LogWriter {
   #promises: Message[] = []
   /** Promises of the write that is on its way; undefined: none is. */
   #underWay: Message[] | undefined
+  /** The newest that was handed out; 0: none was. */
+  #term: Term = 0
   #last = Promise.resolve()
 
   constructor(log: LogStore, events: LogWriterEvents) {
@@ -40,6 +42,7 @@ export class LogWriter {
 
   add(write: Write): void {
     this.#writes.push(write)
+    this.#term = write.hardState?.currentTerm ?? this.#term
   }
 
   /** Keeps messages until the newest write is on disk. Returns those that wait for nothing, because all are. */
@@ -53,12 +56,16 @@ export class LogWriter {
   /**
    * Begins the next write, unless one is on its way. What resets the log goes by itself, and the promises with the
    * last. A piece of the log that is to be cut off goes along, or by itself where there is nothing else.
+   *
+   * A promise of a term that ends within the batch is dropped, as the network might: the next term's leader may have
+   * had the very entry replaced that it acknowledges, which then never comes to the disk.
    */
   begin(): void {
     if (this.busy || (this.#writes.length === 0 && !this.#log.cutReady)) return
     const reset = this.#writes.findIndex((write) => write.reset !== undefined)
     const writes = this.#writes.splice(0, reset === -1 ? this.#writes.length : Math.max(reset, 1))
-    this.#underWay = this.#writes.length === 0 ? this.#promises.splice(0) : []
+    const promises = this.#writes.length === 0 ? this.#promises.splice(0) : []
+    this.#underWay = promises.filter(({ term }) => term >= this.#term)
     this.#last = this.#log.append(writes).then(
       () => {
         const promises = this.#underWay!

@@ -114,6 +114,18 @@ export const DURABILITY: readonly Mutant[] = [
     caughtBy: simulation(3),
   },
   {
+    name: 'promises-of-a-term-that-is-over',
+    mistake: 'An entry is acknowledged that was replaced within its own batch and never came to the disk',
+    edits: [
+      {
+        file: 'src/server/log-writer.ts',
+        find: `    this.#underWay = promises.filter(({ term }) => term >= this.#term)\n`,
+        replace: `    this.#underWay = promises\n`,
+      },
+    ],
+    caughtBy: tests('server/log-writer'),
+  },
+  {
     name: 'failed-fsync-taken-for-done',
     mistake: 'A write that fails is reported durable, and the node goes on (fsyncgate, 2018)',
     edits: [
