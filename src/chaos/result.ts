@@ -39,8 +39,10 @@ export interface ChaosResult {
     readonly keys: number
     readonly steps: number
   }
-  /** How many terms had a leader that was seen. */
+  /** How many terms had a leader that was seen, or that says so in its log. */
   readonly terms: number
+  /** Of how many of them a log tells: 0 where nodes log warnings only. */
+  readonly loggedTerms: number
   /** The state's hash that all nodes ended with; null where they did not agree. */
   readonly stateHash: string | null
   readonly faults: readonly FaultSpan[]

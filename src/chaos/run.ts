@@ -6,6 +6,7 @@ import { Dice } from './dice.ts'
 import { Expectations } from './expectations.ts'
 import { FaultsError } from './faults-error.ts'
 import { Injector } from './injector.ts'
+import { loggedTerms } from './logged-leaders.ts'
 import { Meter } from './meter.ts'
 import type { ChaosRecords, ChaosResult, ExpectationResult } from './result.ts'
 import { agreement } from './settling.ts'
@@ -69,6 +70,8 @@ export class ChaosRun {
   readonly #options: ChaosOptions
   readonly #clock: Clock
   readonly #began: number
+  /** Milliseconds since 1970, as logs have it. */
+  readonly #beganMs = Date.now()
   readonly #meter: Meter
   readonly #watcher: Watcher
   readonly #injector: Injector
@@ -205,12 +208,13 @@ export class ChaosRun {
       ...unique.unknown,
       ...unique.failed,
     ])
+    const leaders = await this.#leaders()
     const judged = judge({
       history: history.events,
       // Where nothing can be read, there is nothing to compare; that is a problem by itself.
       unique: versions === undefined ? { acknowledged: [], unknown: [], failed: [] } : unique,
       versions: versions ?? new Map(),
-      leaders: this.#watcher.leaders,
+      leaders: leaders.all,
       replicas,
     })
     const problems = [...this.#problems, ...judged.problems]
@@ -231,7 +235,8 @@ export class ChaosRun {
         failed: unique.failed.length,
       },
       checked: { verdict, operations, keys, steps },
-      terms: this.#watcher.leaders.size,
+      terms: leaders.all.size,
+      loggedTerms: leaders.logged,
       stateHash: unsettled === undefined ? (replicas[0]?.stateHash ?? null) : null,
       faults: this.#injector.spans(),
       roles: this.#watcher.spans(),
@@ -240,6 +245,31 @@ export class ChaosRun {
       skipped: this.#skipped,
     }
     return { result, historyText: history.toText(), check: judged.check }
+  }
+
+  /** Who led each term: those that were seen, and those that say so in their logs, of which no moment is missed. */
+  async #leaders(): Promise<{ all: Map<number, ReadonlySet<string>>; logged: number }> {
+    const { target } = this.#options
+    const all = new Map(this.#watcher.leaders)
+    const logged = new Set<number>()
+    for (const id of target.nodes) {
+      for (const term of loggedTerms(await this.#logOf(id), this.#beganMs)) {
+        logged.add(term)
+        all.set(term, new Set(all.get(term)).add(id))
+      }
+    }
+    return { all, logged: logged.size }
+  }
+
+  /** A log that is not to be had proves nothing, and that is no fault of the node's. */
+  async #logOf(id: string): Promise<string> {
+    try {
+      return await this.#options.target.log(id, this.#beganMs)
+    } catch (error) {
+      if (!(error instanceof FaultsError)) throw error
+      this.#event('phase', `${error.message}: of its terms only what was seen counts`)
+      return ''
+    }
   }
 
   /** The versions of keys as they are now; undefined where nobody could be asked, which is a problem. */

@@ -40,6 +40,8 @@ export interface ChaosTarget {
   slow(id: string, how: Slowness): Promise<void>
   /** Takes the room on the disk that holds a node's data, until `heal`. */
   fillDisk(id: string): Promise<void>
+  /** What a node has logged at least since then (milliseconds since 1970), as far as it is still there. */
+  log(id: string, sinceMs: number): Promise<string>
   /** Takes back every link and disk fault (cut, slow, fillDisk). Does not start or resume nodes. */
   heal(): Promise<void>
   /** Heals, and lets go of what the target holds. Nodes go on as they are. */

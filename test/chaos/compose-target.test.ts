@@ -39,6 +39,7 @@ class FakeEngine {
     if (words[1] === 'compose') return this.#compose(words)
     if (words[1] === 'inspect') return JSON.stringify(words.slice(4).map((id) => this.#inspect(id)))
     if (words[1] === 'pause' && this.unfreezable-- > 0) throw new FaultsError('unable to freeze: unknown')
+    if (words[1] === 'logs') return `${words.slice(2).join(' ')}\n`
     const container = this.containers.get(words.at(-1)!)
     assert.ok(container, `no container ${words.at(-1)}`)
     const states: Record<string, string> = { kill: 'exited', stop: 'exited', pause: 'paused' }
@@ -102,6 +103,11 @@ describe('a compose project as a target', () => {
     const engine = new FakeEngine()
     engine.published = false
     await assert.rejects(open(engine), /client port of n1 is not published/)
+  })
+
+  it('reads what a node has logged since a moment', async () => {
+    const target = await open(new FakeEngine())
+    assert.equal(await target.log('n2', Date.UTC(2026, 0, 2)), '--since 2026-01-02T00:00:00.000Z c-n2\n')
   })
 
   it('cuts one way, in the network of who would have heard it', async () => {

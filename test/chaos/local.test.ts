@@ -95,6 +95,7 @@ describe('balsa chaos on processes of this machine', () => {
     assert.deepEqual(new Set(result.faults.map(({ kind }) => kind)), new Set(['kill', 'pause', 'cut']))
     assert.ok(result.unique.acknowledged > 10 && result.operations.ok > 20, out)
     assert.ok(result.terms >= 3, 'the kill and the cut of a leader each brought another')
+    assert.ok(result.loggedTerms >= 2, 'and their logs tell of it')
     const checked = checkEvents(parseHistory(await readFile(history, 'utf8')), 'kv')
     assert.equal(checked.verdict, 'linearizable')
     assert.equal(checked.operations, result.checked.operations)

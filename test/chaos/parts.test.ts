@@ -239,7 +239,7 @@ describe('the report', () => {
       operations: { ok: 5, failed: 0, unknown: 0, errors: {} },
       unique: { acknowledged: 3, unknown: 0, failed: 0 },
       checked: { verdict: 'linearizable', operations: 2, keys: 1, steps: 2 },
-      ...{ terms: 1, stateHash: null, skipped: 0 },
+      ...{ terms: 1, loggedTerms: 1, stateHash: null, skipped: 0 },
       faults: [{ kind: 'kill', label: 'n1 killed', nodes: ['n1'], fromMs: 500, toMs: 1000 }],
       roles: [{ id: 'n1', role: 'leader', term: 1, fromMs: 0, toMs: 2000 }],
       seconds: [

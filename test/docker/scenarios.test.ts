@@ -76,6 +76,7 @@ for (const { count, files, basePort } of CLUSTERS) {
         const steps = randomSchedule({ seed: MIXED_SEED, nodes, kinds: [...supports], durationMs })
         const result = await run({ target, name: 'mixed', steps, seed: MIXED_SEED, strict: false })
         assert.ok(result.terms > 2, 'there were changes of leader')
+        assert.ok(result.loggedTerms >= result.terms - 1, 'of all but the first the logs tell')
       })
     }
   })

@@ -129,6 +129,11 @@ class ComposeTarget implements ChaosTarget {
     await this.#onDisk(id, `cat /dev/zero 2>/dev/null >"$1/${FILLER}" || true`)
   }
 
+  async log(id: string, sinceMs: number): Promise<string> {
+    const { container } = await this.#find(id)
+    return this.#project.docker('logs', '--since', new Date(sinceMs).toISOString(), container)
+  }
+
   async heal(): Promise<void> {
     const freed = [...this.#full].map(async (id) => {
       await this.#onDisk(id, `rm -f "$1/${FILLER}"`)

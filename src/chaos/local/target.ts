@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Connector } from '../../client/connector.ts'
 import { systemRuntime } from '../../client/grpc-connector.ts'
@@ -126,6 +127,15 @@ export class LocalTarget implements ChaosTarget {
     return Promise.reject(new FaultsError('the disk of a process on this machine cannot be filled alone'))
   }
 
+  async log(id: string): Promise<string> {
+    const file = logFile(this.#node(id))
+    try {
+      return await readFile(file, 'utf8')
+    } catch (error) {
+      throw new FaultsError(`the log of ${id} cannot be read: ${(error as Error).message}`)
+    }
+  }
+
   async heal(): Promise<void> {
     if (this.#control !== undefined) await this.#change(() => NO_LINK_FAULTS)
   }
@@ -156,8 +166,9 @@ export class LocalTarget implements ChaosTarget {
     await this.#until(`${id} to end`, () => !lives(pid))
   }
 
-  async #startByHand({ id, dataDir, restartCommand }: LocalNode): Promise<void> {
-    const log = openSync(join(dirname(dataDir), `${id}.log`), 'a')
+  async #startByHand(node: LocalNode): Promise<void> {
+    const { id, restartCommand } = node
+    const log = openSync(logFile(node), 'a')
     try {
       // `exec`: the process is the node and not a shell around it.
       const child = spawn('sh', ['-c', `exec ${restartCommand}`], {
@@ -215,6 +226,11 @@ export class LocalTarget implements ChaosTarget {
       if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
     }
   }
+}
+
+/** Where `balsa cluster start` has a node write what it logs. */
+function logFile({ id, dataDir }: LocalNode): string {
+  return join(dirname(dataDir), `${id}.log`)
 }
 
 function lives(pid: number): boolean {

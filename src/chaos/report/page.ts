@@ -87,7 +87,7 @@ function expectationSection(expectations: readonly ExpectationResult[]): string 
 }
 
 /** What was promised, and how each promise was looked at. */
-function promiseSection({ checked, unique, terms, stateHash, problems }: ChaosResult): string {
+function promiseSection({ checked, unique, terms, loggedTerms, stateHash, problems }: ChaosResult): string {
   const broken = (...kinds: string[]) => problems.some(({ kind }) => kinds.includes(kind))
   const row = (isBroken: boolean, promise: string, how: string) =>
     `<tr><td class="${isBroken ? 'no">✖' : 'yes">✔'}</td><td>${promise}</td><td>${how}</td></tr>`
@@ -112,7 +112,8 @@ function promiseSection({ checked, unique, terms, stateHash, problems }: ChaosRe
     row(
       broken('two-leaders'),
       'A term has one leader at most',
-      `every node asked ten times a second; ${count(terms)} terms had a leader`,
+      `every node asked ten times a second, and all logs read; ${count(terms)} terms had a leader, ` +
+        `of ${count(loggedTerms)} a log tells`,
     ),
     row(
       broken('replicas-differ', 'not-settled'),

@@ -21,7 +21,7 @@ export function formatResult(result: ChaosResult, paint: Colours, again: string)
     `  no success  ${longest.map(({ fromMs, toMs }) => `${seconds(toMs - fromMs)} at ${seconds(fromMs)}`).join(', ') || 'never for long'}`,
     `  history     ${checked.verdict}: ${checked.operations} operations on ${checked.keys} keys`,
     `  unique      ${unique.acknowledged} acknowledged, ${unique.unknown} unknown, ${unique.failed} failed`,
-    `  leaders     of ${terms} terms`,
+    `  leaders     of ${terms} terms, of ${result.loggedTerms} by the logs`,
     ...(expectations.length > 0 ? [`  expected    ${met} of ${expectations.length} were so`] : []),
     ...(again === '' ? [] : [`  ${again}`]),
     ...problems.map(({ kind, text }) => paint.bad(`PROBLEM (${kind}): ${text}`)),
