@@ -91,6 +91,9 @@ export interface GrpcLab extends TransportLab {
   front(id: NodeId): Front
 }
 
+/** A link is taken for dead after one and a half of these. Short ones cut links on a machine that stalls. */
+const ELECTION_MS = 1500
+
 const SILENT = { info: () => {}, warn: () => {} }
 
 /** Nodes with gRPC servers of their own, each behind a front. */
@@ -102,7 +105,7 @@ export async function grpcLab(ids: readonly NodeId[] = ['n1', 'n2', 'n3']): Prom
   return {
     front,
     async start(id: NodeId, options: NodeOptions = {}): Promise<LabNode> {
-      const electionMs = options.electionMs ?? 300
+      const electionMs = options.electionMs ?? ELECTION_MS
       const at = options.at ?? id
       const peers = [...(options.peers ?? usualPeers(id))].filter(([, where]) => fronts.has(where))
       const transport = new GrpcTransport({

@@ -19,7 +19,7 @@ export interface NodeOptions {
   /** At whose address it listens. Default: its own. */
   readonly at?: NodeId
   readonly maxUnsentBytes?: number
-  /** In milliseconds; only a network with time in it asks (300). */
+  /** In milliseconds; only a network with time in it asks, and has a default. */
   readonly electionMs?: number
   readonly admit?: TransportHandler['admit']
   readonly offered?: SnapshotReceiver['offered']

@@ -56,13 +56,12 @@ function put(address: string): Promise<ErrorDetail> {
   const operation = { type: 'put', key: Buffer.from('k'), value: Buffer.from('v') } as const
   const request = putRequest.encode({ session: 0, sequence: 0, firstUnacked: 0, operation })
   return new Promise((resolve, reject) => {
-    const options = { deadline: Date.now() + 5000 }
     const answered = (error: ServiceError | null): void => {
       const [trailer] = error?.metadata.get(ERROR_TRAILER) ?? []
       if (trailer instanceof Buffer) resolve(decodeErrorDetail(trailer))
       else reject(error ?? new Error('the put succeeded'))
     }
-    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, options, answered)
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, answered)
   })
 }
 

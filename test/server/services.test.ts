@@ -73,7 +73,7 @@ describe('the services of a node', () => {
     ])
   })
 
-  it('end a stream that is half-closed without a request', { timeout: 5000 }, async () => {
+  it('end a stream that is half-closed without a request', async () => {
     const stream = exchange()
     stream.resume()
     const ended = new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject))

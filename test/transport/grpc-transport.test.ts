@@ -96,7 +96,7 @@ describe('the gRPC transport', () => {
     await once(mute, 'listening')
     t.after(() => mute.close())
     lab.front('n2').target = (mute.address() as AddressInfo).port
-    const n1 = await lab.start('n1')
+    const n1 = await lab.start('n1', { electionMs: ELECTION_MS })
     await lab.until('it says so', () => n1.heard.events.length > 0)
     assert.match(n1.heard.events[0]!, /^lost n2: n2 at 127.0.0.1:\d+ did not finish its Hello within 500 ms$/)
     await lab.until('it tries again', () => sockets.size === 1)
@@ -132,8 +132,8 @@ describe('the gRPC transport', () => {
   })
 
   it('notices on both sides that packets get lost', async () => {
-    const n1 = await lab.start('n1')
-    const n2 = await lab.start('n2')
+    const n1 = await lab.start('n1', { electionMs: ELECTION_MS })
+    const n2 = await lab.start('n2', { electionMs: ELECTION_MS })
     await lab.until('they are connected', () => n1.heard.isConnected('n2') && n2.heard.isConnected('n1'))
     let looks = 0
     lab.freeze('n2')
