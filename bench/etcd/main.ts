@@ -74,7 +74,10 @@ async function main(options: Options): Promise<void> {
     await measure(options, results, interruption.signal)
   } catch (error) {
     // What was measured until then is printed, and both clusters have ended.
-    if (!interruption.signal.aborted) throw error
+    if (!interruption.signal.aborted) {
+      say(`ended early: ${error instanceof Error ? error.message : String(error)}`)
+      process.exitCode = 1
+    }
   }
   print(options, results)
 }

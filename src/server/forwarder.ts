@@ -1,21 +1,13 @@
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
-import type {
-  ChannelOptions,
-  ClientDuplexStream,
-  MethodDefinition,
-  sendUnaryData,
-  ServerUnaryCall,
-  ServiceError,
-} from '@grpc/grpc-js'
+import type { ChannelOptions, ClientDuplexStream, MethodDefinition, ServiceError } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
 import { kvMethods } from '../wire/services.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
+import { FORWARDED } from './unary-call.ts'
+import type { CallStatus, UnaryCall } from './unary-call.ts'
 
 type Bytes = Uint8Array
-
-/** Marks a request that another node passed on: whoever gets it answers it, or says that it cannot. */
-const FORWARDED = 'balsa-forwarded'
 
 /** Whether another node has passed this request on already. */
 export function isForwarded(metadata: Metadata): boolean {
@@ -38,23 +30,21 @@ export class Forwarder {
   }
 
   /** Asks the leader what this node was asked, within the caller's deadline. */
-  unary(
-    path: string,
-    call: ServerUnaryCall<Bytes, Bytes>,
-    leader: NodeId,
-    answer: sendUnaryData<Bytes>,
-  ): void {
+  unary(call: UnaryCall, leader: NodeId): void {
     const { requestSerialize, responseDeserialize } = kvMethods.Put // bytes, as for all of them
     const forwarded = this.#client(leader).makeUnaryRequest(
-      path,
+      call.path,
       requestSerialize,
       responseDeserialize,
       call.request,
       forwardedMetadata(),
-      { deadline: call.getDeadline() },
-      (error, response) => answer(error === null ? null : passedOn(error, leader), response),
+      { deadline: call.deadline },
+      (error, response) => {
+        if (response !== undefined) call.answer(response)
+        else call.fail(passedOn(error!, leader))
+      },
     )
-    call.on('cancelled', () => forwarded.cancel())
+    call.whenCancelled(() => forwarded.cancel())
   }
 
   /** Asks another node on this one's own behalf. Rejects with a ServiceError. */
@@ -113,7 +103,7 @@ function forwardedMetadata(): Metadata {
  * The leader's own answer goes on as it is. Where it gave none, the request may have reached it: only its own
  * word could say that nothing was executed.
  */
-function passedOn(error: ServiceError, leader: NodeId): Partial<ServiceError> {
+function passedOn(error: ServiceError, leader: NodeId): CallStatus {
   if (error.metadata.get(ERROR_TRAILER).length > 0) return error
   const timedOut = error.code === status.DEADLINE_EXCEEDED
   const detail: ErrorDetail = {

@@ -1,4 +1,3 @@
-import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
 import type { StateMachine } from '../kv/types.ts'
 import { encodeCommand, encodeSessionChange } from '../wire/command.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
@@ -9,18 +8,18 @@ import { kvMethods } from '../wire/services.ts'
 import type { CommandResult, KeyEntry } from '../wire/types.ts'
 import * as unary from '../wire/unary.ts'
 import { readEntries } from './exchange.ts'
-import { isForwarded } from './forwarder.ts'
 import type { Forwarder } from './forwarder.ts'
 import { grpcError } from './grpc-errors.ts'
 import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
 import { answerTooLarge, invalid } from './refusals.ts'
+import type { UnaryCall, UnaryHandler } from './unary-call.ts'
 
 type Bytes = Uint8Array
 type UnaryMethodName = Exclude<keyof typeof kvMethods, 'Exchange'>
 
 /** What becomes of a request. Throws a WireError where its bytes are wrong. */
-type Method = (front: KvFront, request: Bytes, call: UnaryCall) => void
+type Method = (front: KvFront, request: Bytes, call: KvCall) => void
 
 const METHODS: Readonly<Record<UnaryMethodName, Method>> = Object.freeze({
   Get(front, request, call) {
@@ -61,75 +60,55 @@ const METHODS: Readonly<Record<UnaryMethodName, Method>> = Object.freeze({
   },
 })
 
-/** The unary half of `balsa.v1.Kv`, for any gRPC client. */
-export function unaryHandlers(
-  front: KvFront,
-  forwarder: Forwarder,
-): Record<string, handleUnaryCall<Bytes, Bytes>> {
+/** The unary half of `balsa.v1.Kv`: what answers each of its methods, by path. */
+export function unaryHandlers(front: KvFront, forwarder: Forwarder): ReadonlyMap<string, UnaryHandler> {
   const names = Object.keys(METHODS) as UnaryMethodName[]
-  return Object.fromEntries(
+  return new Map(
     names.map((name) => {
-      const { path } = kvMethods[name]
       const method = METHODS[name]
-      const handler: handleUnaryCall<Bytes, Bytes> = (call, callback) => {
-        const unaryCall = new UnaryCall(path, call, callback, forwarder)
+      const handler: UnaryHandler = (call) => {
+        const kvCall = new KvCall(call, forwarder)
         try {
-          method(front, call.request, unaryCall)
+          method(front, call.request, kvCall)
         } catch (error) {
-          if (error instanceof WireError) unaryCall.fail(invalid(error.message))
-          else rethrow(error)
+          if (!(error instanceof WireError)) throw error
+          kvCall.fail(invalid(error.message))
         }
       }
-      return [name, handler]
+      return [kvMethods[name].path, handler]
     }),
   )
 }
 
-/** gRPC would answer a handler's mistake with UNKNOWN and go on: a mistake of ours has to end the process instead. */
-function rethrow(error: unknown): void {
-  queueMicrotask(() => {
-    throw error
-  })
-}
-
 /** One call of a client. What this node cannot execute goes on to the leader: one hop at most, so never a loop. */
-class UnaryCall {
-  readonly #path: string
-  readonly #call: ServerUnaryCall<Bytes, Bytes>
-  readonly #callback: sendUnaryData<Bytes>
+class KvCall {
+  readonly #call: UnaryCall
   readonly #forwarder: Forwarder
 
-  constructor(
-    path: string,
-    call: ServerUnaryCall<Bytes, Bytes>,
-    callback: sendUnaryData<Bytes>,
-    forwarder: Forwarder,
-  ) {
-    this.#path = path
+  constructor(call: UnaryCall, forwarder: Forwarder) {
     this.#call = call
-    this.#callback = callback
     this.#forwarder = forwarder
   }
 
   answer(response: Bytes): void {
-    this.#callback(null, response)
+    this.#call.answer(response)
   }
 
   fail(detail: ErrorDetail): void {
     const leader = detail.leader?.id
-    if (detail.code === 'NOT_LEADER' && leader !== undefined && !isForwarded(this.#call.metadata)) {
-      this.#forwarder.unary(this.#path, this.#call, leader, this.#callback)
+    if (detail.code === 'NOT_LEADER' && leader !== undefined && !this.#call.forwarded) {
+      this.#forwarder.unary(this.#call, leader)
     } else {
-      this.#callback(grpcError(detail))
+      this.#call.fail(grpcError(detail))
     }
   }
 }
 
 class UnaryWrite implements WriteReply {
-  readonly #call: UnaryCall
+  readonly #call: KvCall
   readonly #encode: (result: CommandResult) => Bytes
 
-  constructor(call: UnaryCall, encode: (result: CommandResult) => Bytes) {
+  constructor(call: KvCall, encode: (result: CommandResult) => Bytes) {
     this.#call = call
     this.#encode = encode
   }
@@ -145,10 +124,10 @@ class UnaryWrite implements WriteReply {
 
 /** A compaction that did not succeed was asked for with a revision of the future. */
 class CompactReply implements WriteReply {
-  readonly #call: UnaryCall
+  readonly #call: KvCall
   readonly #revision: number
 
-  constructor(call: UnaryCall, revision: number) {
+  constructor(call: KvCall, revision: number) {
     this.#call = call
     this.#revision = revision
   }
@@ -164,10 +143,10 @@ class CompactReply implements WriteReply {
 }
 
 class GetReply implements ReadReply {
-  readonly #call: UnaryCall
+  readonly #call: KvCall
   readonly #key: Bytes
 
-  constructor(call: UnaryCall, key: Bytes) {
+  constructor(call: KvCall, key: Bytes) {
     this.#call = call
     this.#key = key
   }
@@ -186,11 +165,11 @@ class GetReply implements ReadReply {
 }
 
 class GetManyReply implements ReadReply {
-  readonly #call: UnaryCall
+  readonly #call: KvCall
   readonly #keys: readonly Bytes[]
   readonly #maxBytes: number
 
-  constructor(call: UnaryCall, keys: readonly Bytes[], maxBytes: number) {
+  constructor(call: KvCall, keys: readonly Bytes[], maxBytes: number) {
     this.#call = call
     this.#keys = keys
     this.#maxBytes = maxBytes

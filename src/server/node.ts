@@ -10,18 +10,22 @@ import type { StopError } from '../errors.ts'
 import { NodeDisk } from '../storage/node-disk.ts'
 import { peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
 import { GrpcTransport } from '../transport/grpc-transport.ts'
+import { MAX_PEER_FRAME_BYTES } from '../transport/peers.ts'
 import { kvMethods, loadProtos } from '../wire/proto.ts'
 import { BackupService } from './backup-service.ts'
 import { statusHandler } from './cluster-service.ts'
 import type { NodeConfig } from './config.ts'
 import { ExchangeService } from './exchange-service.ts'
 import { Forwarder } from './forwarder.ts'
+import { grpcHandlers } from './grpc-calls.ts'
 import { unaryHandlers } from './kv-service.ts'
 import { loadReplica, Replica } from './replica.ts'
 import type { LoadedReplica } from './replica.ts'
 import { formatAddress, parseAddress } from './settings.ts'
-import { digestsHandler, Upkeep } from './upkeep.ts'
 import { StartProgress } from './start-progress.ts'
+import type { UnaryHandler } from './unary-call.ts'
+import { answerDirectly } from './unary-streams.ts'
+import { digestsHandler, Upkeep } from './upkeep.ts'
 
 /** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
 const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
@@ -83,6 +87,7 @@ class Node implements RunningNode {
   #replica!: Replica
   #upkeep!: Upkeep
   #exchanges!: ExchangeService
+  #unary!: ReadonlyMap<string, UnaryHandler>
   #stopped!: Promise<StopError | undefined>
   clientAddress = ''
   peerAddress = ''
@@ -93,13 +98,18 @@ class Node implements RunningNode {
     this.#loaded = loaded
     const peerOptions = peerServerOptions(config.electionMs)
     this.#clientServer = new Server({
-      'grpc.max_receive_message_length': config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES,
+      'grpc.max_receive_message_length': this.#maxMessageBytes,
       'grpc.max_send_message_length': -1,
       'grpc.keepalive_time_ms': CLIENT_KEEPALIVE_MS,
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)
     this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
+  }
+
+  /** What a client may send at a time. */
+  get #maxMessageBytes(): number {
+    return this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES
   }
 
   /** However it ends, nothing of it stays open. */
@@ -141,6 +151,7 @@ class Node implements RunningNode {
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
+    answerDirectly(this.#peerServer, this.#unary, MAX_PEER_FRAME_BYTES)
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
     this.#upkeep.start()
@@ -191,8 +202,9 @@ class Node implements RunningNode {
     const forwarder = this.#forwarder
     const host = { id, clusterId, front: replica.front, leader: () => replica.leaderHint() }
     this.#exchanges = new ExchangeService(host, forwarder)
+    this.#unary = unaryHandlers(replica.front, forwarder)
     const kv: UntypedServiceImplementation = {
-      ...unaryHandlers(replica.front, forwarder),
+      ...grpcHandlers(this.#unary),
       Exchange: this.#exchanges.handle,
     }
     const { packageDefinition, statusMethod, backupMethod, digestsMethod } = loadProtos()
@@ -207,6 +219,7 @@ class Node implements RunningNode {
       alarm: () => this.#upkeep.alarm,
     }
     this.#clientServer.addService(kvMethods, kv)
+    answerDirectly(this.#clientServer, this.#unary, this.#maxMessageBytes)
     const { clusterName } = this.#config
     const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }
     const backups = new BackupService(replica, forwarder, author, systemClock())

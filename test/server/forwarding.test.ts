@@ -6,7 +6,9 @@ import { Forwarder } from '../../src/server/forwarder.ts'
 import { ERROR_TRAILER } from '../../src/server/grpc-errors.ts'
 import { KvFront } from '../../src/server/kv-front.ts'
 import type { WriteCall } from '../../src/server/calls.ts'
+import { grpcHandlers } from '../../src/server/grpc-calls.ts'
 import { unaryHandlers } from '../../src/server/kv-service.ts'
+import { answerDirectly } from '../../src/server/unary-streams.ts'
 import { encodeCommand } from '../../src/wire/command.ts'
 import { decodeErrorDetail } from '../../src/wire/error-detail.ts'
 import type { ErrorDetail } from '../../src/wire/error-detail.ts'
@@ -28,7 +30,8 @@ async function listen(write: (call: WriteCall) => void, peers: Map<string, strin
   const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 })
   const server = new Server()
   const refuse = (): void => assert.fail('no stream is opened here')
-  server.addService(kvMethods, { ...unaryHandlers(front, forwarder), Exchange: refuse })
+  const handlers = unaryHandlers(front, forwarder)
+  server.addService(kvMethods, { ...grpcHandlers(handlers), Exchange: refuse })
   closing.push(() => {
     server.forceShutdown()
     forwarder.close()
@@ -39,6 +42,7 @@ async function listen(write: (call: WriteCall) => void, peers: Map<string, strin
       else reject(error)
     })
   })
+  answerDirectly(server, handlers, LIMITS.maxRequestBytes)
   return `127.0.0.1:${port}`
 }
 

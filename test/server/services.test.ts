@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:http2'
+import type { IncomingHttpHeaders } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -13,9 +16,11 @@ import type { RunningNode } from '../../src/server/node.ts'
 import { decodeServerFrame, encodeClientFrame, encodeClientHello } from '../../src/wire/frames.ts'
 import type { ClientRequest, ServerResponse } from '../../src/wire/frames.ts'
 import { exchangeMethod } from '../../src/wire/services.ts'
+import { getRequest } from '../../src/wire/unary.ts'
 import { definitionOf, healthClient, PlainClient, reflectionClient } from './support/plain-client.ts'
 
 const HELLO = { protocolMin: 1, protocolMax: 1, forward: false, clusterId: new Uint8Array(0) }
+const GET_LARGE = { key: Buffer.from('large'), consistency: 'linearizable', revision: 0 } as const
 const MiB = 1024 * 1024
 
 describe('the services of a node', () => {
@@ -109,6 +114,29 @@ describe('the services of a node', () => {
     },
   )
 
+  it('answer unary calls without grpc-js, on both ports', async () => {
+    const request = messageOf(getRequest.encode(GET_LARGE))
+    for (const address of [node.clientAddress, node.peerAddress]) {
+      const session = connect(`http://${address}`)
+      const stream = session.request(
+        {
+          ':method': 'POST',
+          ':path': '/balsa.v1.Kv/Get',
+          'content-type': 'application/grpc',
+          te: 'trailers',
+        },
+        { endStream: false },
+      )
+      stream.end(request)
+      stream.resume()
+      const [headers] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+      const [trailers] = (await once(stream, 'trailers')) as [IncomingHttpHeaders]
+      assert.equal(trailers['grpc-status'], '0', address)
+      assert.equal(headers['grpc-accept-encoding'], undefined, `grpc-js answers on ${address}`)
+      session.destroy()
+    }
+  })
+
   it('tell a plain client of grpc.health.v1 what they can do', async () => {
     const health = healthClient(node.clientAddress)
     plain.push(health)
@@ -132,3 +160,10 @@ describe('the services of a node', () => {
     assert.equal((await client.get('by reflection'))?.text(), 'x')
   })
 })
+
+/** A message as it goes over the wire: not compressed, so long. */
+function messageOf(bytes: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(bytes.length, 1)
+  return Buffer.concat([prefix, bytes])
+}

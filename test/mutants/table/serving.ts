@@ -120,8 +120,8 @@ export const SERVING: readonly Mutant[] = [
     edits: [
       {
         file: 'src/server/kv-service.ts',
-        find: `    if (detail.code === 'NOT_LEADER' && leader !== undefined && !isForwarded(this.#call.metadata)) {`,
-        replace: `    if (detail.code === 'NOT_LEADER' && leader !== undefined && (leader !== '' || !isForwarded(this.#call.metadata))) {`,
+        find: `    if (detail.code === 'NOT_LEADER' && leader !== undefined && !this.#call.forwarded) {`,
+        replace: `    if (detail.code === 'NOT_LEADER' && leader !== undefined && (leader !== '' || !this.#call.forwarded)) {`,
       },
     ],
     caughtBy: tests('server/forwarding'),

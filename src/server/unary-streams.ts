@@ -1,0 +1,207 @@
+import type { Server } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { FORWARDED } from './unary-call.ts'
+import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
+
+type Bytes = Uint8Array
+
+/** Before every message: whether it is compressed, and its length in four bytes (gRPC over HTTP/2, "Requests"). */
+const PREFIX_BYTES = 5
+
+const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
+const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
+const NO_MORE = Object.freeze({ endStream: true })
+const OK = Object.freeze({ 'grpc-status': '0' })
+
+/** What a second, a minute, … of `grpc-timeout` has in milliseconds. */
+const UNITS: Readonly<Record<string, number>> = Object.freeze({
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000_001,
+})
+
+/** The longest that a timer can wait. */
+const FOREVER_MS = 2 ** 31 - 1
+
+/**
+ * Answers unary calls straight from their HTTP/2 streams. grpc-js makes several objects, promises and a dozen closures
+ * for each, and sends a message and its status in two goes: half of what an empty call costs (docs/performance.md). The
+ * port, the sessions and everything that is not plain stay grpc-js's: streams, other services, compressed messages.
+ *
+ * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
+ *
+ * @param server listens already
+ * @param handlers by path
+ * @param maxBytes the longest message that is taken in
+ * @returns whether it does
+ */
+export function answerDirectly(
+  server: Server,
+  handlers: ReadonlyMap<string, UnaryHandler>,
+  maxBytes: number,
+): boolean {
+  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
+  if (http2Servers === undefined || http2Servers.size === 0) return false
+  for (const http2Server of http2Servers.keys()) {
+    const others = http2Server.listeners('stream')
+    http2Server.removeAllListeners('stream')
+    http2Server.on('stream', (...event: [ServerHttp2Stream, IncomingHttpHeaders, number]) => {
+      const [stream, headers] = event
+      const handler = isPlain(headers) ? handlers.get(headers[':path']!) : undefined
+      if (handler !== undefined) new DirectCall(stream, headers, handler, maxBytes)
+      else for (const other of others) other.apply(http2Server, event)
+    })
+  }
+  return true
+}
+
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['grpc-encoding']
+  const timeout = headers['grpc-timeout']
+  return (
+    headers[':method'] === 'POST' &&
+    headers['content-type']?.startsWith('application/grpc') === true &&
+    (encoding === undefined || encoding === 'identity') &&
+    (timeout === undefined || millisecondsOf(timeout) !== undefined)
+  )
+}
+
+/** What a `grpc-timeout` comes to; undefined where it is none. */
+function millisecondsOf(timeout: string | string[]): number | undefined {
+  const [, count, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(timeout)) ?? []
+  return unit === undefined ? undefined : Number(count) * UNITS[unit]!
+}
+
+class DirectCall implements UnaryCall {
+  readonly path: string
+  readonly forwarded: boolean
+  readonly deadline: number
+  request: Bytes = Buffer.alloc(0)
+  readonly #stream: ServerHttp2Stream
+  readonly #handler: UnaryHandler
+  readonly #maxBytes: number
+  readonly #timer: NodeJS.Timeout | undefined
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #over = false
+  #cancelled: (() => void) | undefined
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    handler: UnaryHandler,
+    maxBytes: number,
+  ) {
+    this.path = headers[':path']!
+    this.forwarded = headers[FORWARDED] !== undefined
+    this.#stream = stream
+    this.#handler = handler
+    this.#maxBytes = maxBytes
+    const timeout = headers['grpc-timeout']
+    if (timeout === undefined) this.deadline = Infinity
+    else {
+      const waitMs = millisecondsOf(timeout)!
+      this.deadline = Date.now() + waitMs
+      this.#timer = setTimeout(() => this.#expire(), Math.min(waitMs, FOREVER_MS))
+    }
+    stream.on('data', (chunk: Buffer) => this.#take(chunk))
+    stream.once('end', () => this.#begin())
+    stream.once('close', () => this.#cancel())
+    stream.once('error', () => {}) // 'close' follows
+  }
+
+  answer(response: Bytes): void {
+    if (!this.#finish() || this.#gone) return
+    const message = Buffer.allocUnsafe(PREFIX_BYTES + response.length)
+    message[0] = 0
+    message.writeUInt32BE(response.length, 1)
+    message.set(response, PREFIX_BYTES)
+    this.#stream.respond(HEADERS, MORE_TO_COME)
+    this.#stream.once('wantTrailers', sendOk)
+    this.#stream.end(message)
+  }
+
+  fail({ code, details, metadata }: CallStatus): void {
+    if (!this.#finish() || this.#gone) return
+    const said = { 'grpc-status': code, 'grpc-message': encodeURI(details) }
+    this.#stream.respond({ ...HEADERS, ...said, ...metadata?.toHttp2Headers() }, NO_MORE)
+  }
+
+  whenCancelled(run: () => void): void {
+    this.#cancelled = run
+  }
+
+  /** What comes after the call has failed is read and forgotten, so that it holds nothing up. */
+  #take(chunk: Buffer): void {
+    if (this.#over) return
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes < PREFIX_BYTES) return
+    const length = this.#message().readUInt32BE(1)
+    if (length > this.#maxBytes) {
+      const details = `Received message larger than max (${length} vs. ${this.#maxBytes})`
+      this.fail({ code: status.RESOURCE_EXHAUSTED, details })
+    } else if (this.#bytes > PREFIX_BYTES + length) {
+      this.fail({ code: status.UNIMPLEMENTED, details: `Received a second request message for ${this.path}` })
+    }
+  }
+
+  /** What has come so far, at a price only where it came in pieces. */
+  #message(): Buffer {
+    if (this.#chunks.length > 1 && this.#chunks[0]!.length < PREFIX_BYTES) {
+      this.#chunks = [Buffer.concat(this.#chunks)]
+    }
+    return this.#chunks[0]!
+  }
+
+  /** The client has said all that it has to say. */
+  #begin(): void {
+    if (this.#over) return
+    const bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks)
+    this.#chunks = []
+    if (bytes.length < PREFIX_BYTES) {
+      const details = `Received no request message for ${this.path}`
+      return this.fail({ code: status.UNIMPLEMENTED, details })
+    }
+    if (bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - PREFIX_BYTES) {
+      const wrong = bytes[0] === 0 ? 'cut off' : 'compressed, and no grpc-encoding says how'
+      return this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} is ${wrong}` })
+    }
+    this.request = bytes.subarray(PREFIX_BYTES)
+    this.#handler(this)
+  }
+
+  #expire(): void {
+    const cancelled = this.#cancelled
+    this.fail({ code: status.DEADLINE_EXCEEDED, details: 'Deadline exceeded' })
+    cancelled?.()
+  }
+
+  #cancel(): void {
+    const cancelled = this.#cancelled
+    if (this.#finish()) cancelled?.()
+  }
+
+  /** Whether there is nobody to answer any more. */
+  get #gone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed
+  }
+
+  /** The call is over. Returns whether it was not before. */
+  #finish(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    this.#chunks = []
+    this.#cancelled = undefined
+    clearTimeout(this.#timer)
+    return true
+  }
+}
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(OK)
+}
