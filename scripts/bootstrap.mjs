@@ -12,6 +12,7 @@ import url from 'url'
  */
 const programs = {
   bench: 'bench/main.ts',
+  'bench:echo': 'bench/echo/main.ts',
   'bench:etcd': 'bench/etcd/main.ts',
   profile: 'bench/profile/main.ts',
   availability: 'bench/availability/main.ts',
