@@ -1,5 +1,12 @@
-export type { Bytes, CallOptions, CasCondition, Consistency, ReadOptions } from './client/arguments.ts'
-export { MAX_KEY_BYTES, MAX_REQUEST_BYTES, MAX_VALUE_BYTES } from './client/arguments.ts'
+export type {
+  Bytes,
+  CallOptions,
+  CasCondition,
+  Consistency,
+  ReadOptions,
+  SizeLimits,
+} from './client/arguments.ts'
+export { DEFAULT_LIMITS } from './client/arguments.ts'
 export { BalsaClient, type CasResult, type ClientOptions } from './client/client.ts'
 export type { Connection, ConnectionHandlers, Connector, Runtime } from './client/connector.ts'
 export { Entry } from './client/entry.ts'

@@ -9,7 +9,7 @@ export type Who = string
 /** Something that is done to the nodes or taken back. */
 export type Action =
   | { readonly do: 'kill' | 'stop' | 'start' | 'pause' | 'resume'; readonly node: Who; readonly as?: string }
-  /** What one sends to the other is dropped. */
+  /** What one sends to the other does not arrive: it is dropped, or held back until it heals. */
   | { readonly do: 'cut'; readonly from: Who; readonly to: Who }
   /** Cuts a node off: what it sends (`out`), what is sent to it (`in`), or both. */
   | {

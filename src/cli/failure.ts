@@ -32,7 +32,8 @@ const ADVICE: Readonly<Partial<Record<BalsaError['code'], string>>> = Object.fre
 
 /** Makes of whatever was thrown what the user is told. */
 export function explain(error: unknown): Failure {
-  if (error instanceof UsageError || error instanceof CommanderError) {
+  if (error instanceof UsageError) return usage(error.message, '')
+  if (error instanceof CommanderError) {
     const message = error.message.replace(/^error: /, '')
     return usage(message, 'See `balsa help` for how it is used.')
   }

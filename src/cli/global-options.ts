@@ -35,7 +35,10 @@ export function addGlobalOptions(program: Command): void {
         .argParser((text) => checked(() => parseDuration(text))),
     )
     .addOption(
-      new Option('--consistency <how>', 'how reads are confirmed')
+      new Option(
+        '--consistency <how>',
+        'how reads are confirmed (lease: as linearizable, until there are leases)',
+      )
         .choices(CONSISTENCIES)
         .default('linearizable' satisfies Consistency),
     )

@@ -14,7 +14,8 @@ Examples:
   balsa cas greeting hello goodbye    balsa delete greeting
   echo hello | balsa put greeting -   balsa status
 
-Exit codes: 0 done, 1 not found or condition not met, 2 wrong usage, 3 unavailable, timed out or unknown.`
+Exit codes: 0 done, 1 not found or condition not met, 2 wrong usage, 3 unavailable, timed out or unknown
+(docs/errors.md has the others).`
 
 /**
  * Runs the program on its arguments, without the names of Node and script.

@@ -18,7 +18,7 @@ export interface CallOptions {
 export interface ReadOptions extends CallOptions {
   /**
    * `linearizable` (the default): confirmed by a majority. `stale`: what some reachable node has applied,
-   * which works without a leader too.
+   * which works without a leader too. `lease`: until there are lease reads, the same as `linearizable`.
    */
   readonly consistency?: Consistency | undefined
   /**
@@ -32,10 +32,19 @@ export interface ReadOptions extends CallOptions {
 export type CasCondition =
   { readonly value: Bytes } | { readonly modRevision: number } | { readonly absent: true }
 
-/** The limits that the nodes keep to as well, in bytes. */
-export const MAX_KEY_BYTES = 4 * 1024
-export const MAX_VALUE_BYTES = 1024 * 1024
-export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+/** How large keys, values and requests may be, in bytes. Nodes have settings of the same names. */
+export interface SizeLimits {
+  readonly maxKeyBytes: number
+  readonly maxValueBytes: number
+  readonly maxRequestBytes: number
+}
+
+/** What nodes take by default. */
+export const DEFAULT_LIMITS: SizeLimits = Object.freeze({
+  maxKeyBytes: 4 * 1024,
+  maxValueBytes: 1024 * 1024,
+  maxRequestBytes: 4 * 1024 * 1024,
+})
 
 /** What a request takes on the wire beside keys and values, and each key or pair of it: never less. */
 const REQUEST_OVERHEAD = 64
@@ -44,38 +53,49 @@ const ITEM_OVERHEAD = 16
 /** setTimeout's own limit. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
+/** The limits in force: the nodes' defaults where none are given. Throws InvalidArgumentError for what is none. */
+export function checkLimits(limits: Partial<SizeLimits> = {}): SizeLimits {
+  const all = { ...DEFAULT_LIMITS, ...limits }
+  for (const [name, bytes] of Object.entries(all)) {
+    if (!Number.isSafeInteger(bytes) || bytes < 1) {
+      throw new InvalidArgumentError(`${name} must be a whole number of bytes from 1, not ${String(bytes)}`)
+    }
+  }
+  return Object.freeze(all)
+}
+
 /** The key as bytes of its own: what the caller does to an array afterwards changes no retry. */
-export function keyBytes(key: Bytes): Uint8Array {
+export function keyBytes(key: Bytes, { maxKeyBytes }: SizeLimits): Uint8Array {
   const bytes = copyBytes(key, 'a key')
   if (bytes.length === 0) throw new InvalidArgumentError('a key has at least one byte')
-  if (bytes.length > MAX_KEY_BYTES) {
-    throw new InvalidArgumentError(`a key has at most ${MAX_KEY_BYTES} bytes, this one has ${bytes.length}`)
+  if (bytes.length > maxKeyBytes) {
+    throw new InvalidArgumentError(`a key has at most ${maxKeyBytes} bytes, this one has ${bytes.length}`)
   }
   return bytes
 }
 
 /** A value as bytes of our own. Throws InvalidArgumentError where it is too large. */
-export function valueBytes(value: Bytes): Uint8Array {
+export function valueBytes(value: Bytes, { maxValueBytes }: SizeLimits): Uint8Array {
   const bytes = copyBytes(value, 'a value')
-  if (bytes.length > MAX_VALUE_BYTES) {
-    throw new InvalidArgumentError(
-      `a value has at most ${MAX_VALUE_BYTES} bytes, this one has ${bytes.length}`,
-    )
+  if (bytes.length > maxValueBytes) {
+    throw new InvalidArgumentError(`a value has at most ${maxValueBytes} bytes, this one has ${bytes.length}`)
   }
   return bytes
 }
 
 /** The keys of a read. */
-export function readKeys(keys: readonly Bytes[]): Uint8Array[] {
+export function readKeys(keys: readonly Bytes[], limits: SizeLimits): Uint8Array[] {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('the keys must be an array')
-  const read = keys.map((key: Bytes) => keyBytes(key))
-  checkRequestSize(read.reduce((sum, key) => sum + key.length + ITEM_OVERHEAD, 0))
+  const read = keys.map((key: Bytes) => keyBytes(key, limits))
+  const size = read.reduce((sum, key) => sum + key.length + ITEM_OVERHEAD, 0)
+  checkRequestSize(size, limits)
   return read
 }
 
 /** The pairs of a putMany: at least one, and no key twice. */
 export function putPairs(
   pairs: readonly (readonly [Bytes, Bytes])[],
+  limits: SizeLimits,
 ): { key: Uint8Array; value: Uint8Array }[] {
   if (!Array.isArray(pairs) || pairs.length === 0) {
     throw new InvalidArgumentError('putMany takes an array of at least one [key, value]')
@@ -86,8 +106,8 @@ export function putPairs(
     if (!Array.isArray(pair) || pair.length !== 2) {
       throw new InvalidArgumentError('putMany takes pairs of [key, value]')
     }
-    const key = keyBytes(pair[0])
-    const value = valueBytes(pair[1])
+    const key = keyBytes(pair[0], limits)
+    const value = valueBytes(pair[1], limits)
     const text = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
     if (seen.has(text)) {
       throw new InvalidArgumentError(`putMany has the key ${JSON.stringify(text)} twice`)
@@ -96,12 +116,12 @@ export function putPairs(
     size += key.length + value.length + ITEM_OVERHEAD
     return { key, value }
   })
-  checkRequestSize(size)
+  checkRequestSize(size, limits)
   return puts
 }
 
 /** The condition of a compare-and-swap: exactly one of the three. */
-export function casExpectation(condition: CasCondition): Expectation {
+export function casExpectation(condition: CasCondition, limits: SizeLimits): Expectation {
   const given: unknown = condition
   if (typeof given !== 'object' || given === null) {
     throw new InvalidArgumentError('cas takes a condition: { value }, { modRevision } or { absent: true }')
@@ -113,7 +133,7 @@ export function casExpectation(condition: CasCondition): Expectation {
       'cas takes exactly one condition: { value }, { modRevision } or { absent: true }',
     )
   }
-  if (value !== undefined) return { type: 'value', value: valueBytes(value) }
+  if (value !== undefined) return { type: 'value', value: valueBytes(value, limits) }
   if (modRevision !== undefined) {
     if (!Number.isSafeInteger(modRevision) || modRevision < 1) {
       throw new InvalidArgumentError(`modRevision must be a whole number from 1, not ${String(modRevision)}`)
@@ -178,8 +198,8 @@ function describe(input: unknown): string {
   return input === null ? 'null' : typeof input
 }
 
-function checkRequestSize(size: number): void {
-  if (size + REQUEST_OVERHEAD > MAX_REQUEST_BYTES) {
-    throw new InvalidArgumentError(`a request has at most ${MAX_REQUEST_BYTES} bytes, this one has ${size}`)
+function checkRequestSize(size: number, { maxRequestBytes }: SizeLimits): void {
+  if (size + REQUEST_OVERHEAD > maxRequestBytes) {
+    throw new InvalidArgumentError(`a request has at most ${maxRequestBytes} bytes, this one has ${size}`)
   }
 }

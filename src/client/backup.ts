@@ -3,6 +3,7 @@ import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js'
 import { UnavailableError } from '../errors.ts'
 import type { BalsaError } from '../errors.ts'
 import { decodeErrorDetail, toError } from '../wire/error-detail.ts'
+import { plainDetails } from '../wire/grpc-details.ts'
 import { loadProtos } from '../wire/proto.ts'
 import type { BackupHead, BackupResponse } from '../wire/proto.ts'
 import { WireError } from '../wire/protobuf.ts'
@@ -108,5 +109,7 @@ function errorOf(endpoint: string, error: ServiceError, silent: boolean): BalsaE
     }
   }
   const code = error.code === undefined ? '' : ` (${status[error.code]})`
-  return new UnavailableError(`${endpoint}: ${error.details ?? error.message}${code}`, { cause: error })
+  return new UnavailableError(`${endpoint}: ${plainDetails(error.details ?? error.message)}${code}`, {
+    cause: error,
+  })
 }

@@ -9,12 +9,14 @@ import {
   type CasCondition,
   checkConsistency,
   checkEndpoints,
+  checkLimits,
   checkRevision,
   checkTimeout,
   keyBytes,
   putPairs,
   readKeys,
   type ReadOptions,
+  type SizeLimits,
   valueBytes,
 } from './arguments.ts'
 import type { CallBody } from './call.ts'
@@ -29,6 +31,8 @@ export interface ClientOptions {
   readonly endpoints: readonly string[]
   /** Milliseconds until a call ends that has no answer, unless the call says otherwise. Default: 5000. */
   readonly timeoutMs?: number | undefined
+  /** What is refused before it is sent: the nodes' settings of these names, where they are not the defaults. */
+  readonly limits?: Partial<SizeLimits> | undefined
 }
 
 export interface CasResult {
@@ -57,6 +61,7 @@ const REQUEST_BYTES = 48
 export class BalsaClient {
   readonly #endpoints: readonly string[]
   readonly #timeoutMs: number
+  readonly #limits: SizeLimits
   readonly #runtime: Runtime
   readonly #dispatcher: Dispatcher
 
@@ -69,6 +74,7 @@ export class BalsaClient {
   constructor(options: ClientOptions, runtime: Runtime = systemRuntime()) {
     this.#endpoints = checkEndpoints(options.endpoints)
     this.#timeoutMs = checkTimeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+    this.#limits = checkLimits(options.limits)
     this.#runtime = runtime
     this.#dispatcher = new Dispatcher(this.#endpoints, runtime)
   }
@@ -76,7 +82,11 @@ export class BalsaClient {
   /** Sets a key. Resolves to the revision of this put once a majority has it on disk. */
   put(key: Bytes, value: Bytes, options?: CallOptions): Promise<{ revision: number }> {
     return new Promise((resolve, reject) => {
-      const operation: Operation = { type: 'put', key: keyBytes(key), value: valueBytes(value) }
+      const operation: Operation = {
+        type: 'put',
+        key: keyBytes(key, this.#limits),
+        value: valueBytes(value, this.#limits),
+      }
       const complete = ({ revision }: CommandResult): void => resolve({ revision })
       this.#submit({ type: 'write', operation, complete }, options, reject)
     })
@@ -85,7 +95,7 @@ export class BalsaClient {
   /** Sets several keys, all or none, under one revision. No key may stand in it twice. */
   putMany(pairs: readonly (readonly [Bytes, Bytes])[], options?: CallOptions): Promise<{ revision: number }> {
     return new Promise((resolve, reject) => {
-      const operation: Operation = { type: 'putMany', puts: putPairs(pairs) }
+      const operation: Operation = { type: 'putMany', puts: putPairs(pairs, this.#limits) }
       const complete = ({ revision }: CommandResult): void => resolve({ revision })
       this.#submit({ type: 'write', operation, complete }, options, reject)
     })
@@ -94,7 +104,7 @@ export class BalsaClient {
   /** Deletes a key. `deleted` is false where there was none; the revision is the store's afterwards. */
   delete(key: Bytes, options?: CallOptions): Promise<{ deleted: boolean; revision: number }> {
     return new Promise((resolve, reject) => {
-      const operation: Operation = { type: 'delete', key: keyBytes(key) }
+      const operation: Operation = { type: 'delete', key: keyBytes(key, this.#limits) }
       const complete = (result: CommandResult): void =>
         resolve({ deleted: result.succeeded, revision: result.revision })
       this.#submit({ type: 'write', operation, complete }, options, reject)
@@ -109,9 +119,9 @@ export class BalsaClient {
     return new Promise((resolve, reject) => {
       const operation: Operation = {
         type: 'cas',
-        key: keyBytes(key),
-        expected: casExpectation(condition),
-        newValue: valueBytes(newValue),
+        key: keyBytes(key, this.#limits),
+        expected: casExpectation(condition, this.#limits),
+        newValue: valueBytes(newValue, this.#limits),
       }
       const complete = ({ succeeded, revision, current }: CommandResult): void =>
         resolve(
@@ -139,18 +149,18 @@ export class BalsaClient {
     })
   }
 
-  /** The key's present; undefined where there is no such key. */
+  /** The key's present, or what it was at `revision`; undefined where there is no such key. */
   get(key: Bytes, options?: ReadOptions): Promise<Entry | undefined> {
     return new Promise((resolve, reject) => {
       const complete = ({ entries: [found] }: ReadResult): void => resolve(found && new Entry(found))
-      this.#read([keyBytes(key)], options, complete, reject)
+      this.#read([keyBytes(key, this.#limits)], options, complete, reject)
     })
   }
 
-  /** The present of several keys, in their order, all of one revision. */
+  /** The present of several keys, or what they were at `revision`, in their order, all of one revision. */
   getMany(keys: readonly Bytes[], options?: ReadOptions): Promise<(Entry | undefined)[]> {
     return new Promise((resolve, reject) => {
-      this.#read(readKeys(keys), options, (found) => resolve(toEntries(found)), reject)
+      this.#read(readKeys(keys, this.#limits), options, (found) => resolve(toEntries(found)), reject)
     })
   }
 
@@ -162,7 +172,7 @@ export class BalsaClient {
     return new Promise((resolve, reject) => {
       const complete = (found: ReadResult): void =>
         resolve({ revision: found.revision, entries: toEntries(found) })
-      this.#read(readKeys(keys), options, complete, reject)
+      this.#read(readKeys(keys, this.#limits), options, complete, reject)
     })
   }
 

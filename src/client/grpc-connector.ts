@@ -1,6 +1,7 @@
 import { Client, type ClientDuplexStream, credentials, status as grpcStatus } from '@grpc/grpc-js'
 import { systemClock } from '../clock.ts'
 import { UnavailableError } from '../errors.ts'
+import { plainDetails } from '../wire/grpc-details.ts'
 import type { StatusResponse } from '../wire/proto.ts'
 import { exchangeMethod } from '../wire/services.ts'
 import type { Connection, ConnectionHandlers, Connector, Runtime } from './connector.ts'
@@ -77,7 +78,7 @@ class GrpcConnection implements Connection {
     })
     this.#stream.on('error', (error: Error & { details?: string; code?: number }) => {
       const code = error.code === undefined ? '' : ` (${grpcStatus[error.code]})`
-      ended(unavailable(endpoint, `${error.details ?? error.message}${code}`, error))
+      ended(unavailable(endpoint, `${plainDetails(error.details ?? error.message)}${code}`, error))
     })
     this.#stream.on('end', () => ended(unavailable(endpoint, 'the node ended the connection', undefined)))
   }

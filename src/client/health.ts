@@ -1,5 +1,6 @@
 import { Client, credentials } from '@grpc/grpc-js'
 import { UnavailableError } from '../errors.ts'
+import { plainDetails } from '../wire/grpc-details.ts'
 import { Reader, Writer } from '../wire/protobuf.ts'
 
 /** The states of grpc.health.v1, by their numbers. */
@@ -33,7 +34,12 @@ export async function checkHealth(
         { deadline: Date.now() + timeoutMs },
         (error, state) => {
           if (state !== undefined) resolve(state)
-          else reject(new UnavailableError(`${endpoint}: ${error?.details ?? 'no answer'}`, { cause: error }))
+          else
+            reject(
+              new UnavailableError(`${endpoint}: ${plainDetails(error?.details ?? 'no answer')}`, {
+                cause: error,
+              }),
+            )
         },
       )
     })

@@ -158,6 +158,8 @@ function fileSettings(
       )
     } else if (typeof value === 'string' || typeof value === 'number') {
       texts.set(key, String(value))
+    } else if (typeof value === 'boolean') {
+      texts.set(key, value ? 'on' : 'off')
     } else if (key === 'peers' && isTextRecord(value)) {
       texts.set(
         key,

@@ -2,6 +2,7 @@ import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import type { ChannelCredentials, ChannelOptions, ServiceError } from '@grpc/grpc-js'
+import { plainDetails } from '../wire/grpc-details.ts'
 import type { BytesMethod } from '../wire/services.ts'
 import { UnsentBytes } from './unsent-bytes.ts'
 import type { PeerCall } from './unsent-bytes.ts'
@@ -112,9 +113,5 @@ function splitAddress(address: string): { host: string; port: number } {
 
 /** gRPC's words, without what changes from one attempt to the next. */
 function describe(error: ServiceError): string {
-  const details = error.details
-    .replace(/^No connection established\. Last error: /, '')
-    .replace(/\. Resolution note: .*$/, '')
-    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)/g, '')
-  return `${details} (${status[error.code]})`
+  return `${plainDetails(error.details)} (${status[error.code]})`
 }

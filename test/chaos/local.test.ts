@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -128,12 +129,15 @@ describe('balsa chaos on processes of this machine', () => {
       [/none: ENOENT/, '--scenario', none],
       [/ENOENT/, '--report', join(none, 'report.html')],
       [/there is no cluster in/, '--dir', none],
+      [/'--scenario <file>' cannot be used with option '--minutes/, '--scenario', none, '--minutes', '1'],
+      [/there is no cluster in/, '--dir', none, '--report', join(dir, 'never.html')],
     ]
     for (const [words, ...args] of wrong) {
       const { code, errors } = await chaos(...args)
       assert.equal(code, 2, errors)
       assert.match((JSON.parse(errors) as { error: { message: string } }).error.message, words)
     }
+    assert.ok(!existsSync(join(dir, 'never.html')), 'nothing is left of a run that never began')
   })
 
   it('is a library as well: a target that kills, starts, cuts and heals', async () => {

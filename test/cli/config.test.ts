@@ -193,9 +193,10 @@ describe('the configuration of a node', () => {
     ['a key like no other', file({ colour: 1 }), /unknown key "colour"\. Known are id, data, /],
     [
       'a value of the wrong type',
-      file({ listen: true }),
+      file({ listen: null }),
       /"listen" in balsa\.json must be a text or a number/,
     ],
+    ['a switch that is neither on nor off', file({ autoCompaction: 'maybe' }), /autoCompaction/],
     ['peers of the wrong type', file({ peers: ['a'] }), /"peers" in balsa\.json must be an object/],
     ['a wrong value in a file', file({ listen: 'x' }), /"listen" in balsa\.json: "x" is not host:port/],
   ]

@@ -58,6 +58,19 @@ describe('arguments', () => {
     })
   }
 
+  it('keeps to the limits that it is given, where the nodes have others', async () => {
+    const cluster = new FakeCluster()
+    const limits = { maxKeyBytes: 2, maxValueBytes: 2 * MEBIBYTE }
+    const client = cluster.client({ limits })
+    await assert.rejects(client.get('key'), /at most 2 bytes, this one has 3/)
+    const put = new Outcome<unknown>(client.put('k', new Uint8Array(2 * MEBIBYTE)))
+    await cluster.clock.advance(50)
+    assert.ok(put.value, put.error?.message)
+    for (const maxKeyBytes of [0, 1.5, NaN, '5' as never]) {
+      assert.throws(() => cluster.client({ limits: { maxKeyBytes } }), /maxKeyBytes must be a whole number/)
+    }
+  })
+
   it('takes what is just within the limits', async () => {
     const cluster = new FakeCluster()
     const client = cluster.client()

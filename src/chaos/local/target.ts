@@ -203,9 +203,12 @@ export class LocalTarget implements ChaosTarget {
   }
 
   async #put(path: string, body: unknown): Promise<void> {
-    const response = await fetch(`http://${this.#control}${path}`, {
-      method: 'PUT',
-      body: JSON.stringify(body),
+    const request = { method: 'PUT', body: JSON.stringify(body) }
+    const response = await fetch(`http://${this.#control}${path}`, request).catch((error: Error) => {
+      const why = error.cause instanceof Error ? error.cause.message : error.message
+      throw new FaultsError(
+        `the relay at ${this.#control} does not answer: does the cluster still run? ${why}`,
+      )
     })
     if (!response.ok) throw new FaultsError(`the relay refused ${path}: ${await response.text()}`)
   }

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
@@ -7,6 +7,7 @@ import type { Scenario } from '../../chaos/scenario.ts'
 import type { Step } from '../../chaos/steps.ts'
 import { type ChaosTarget, FAULT_KINDS, type FaultKind } from '../../chaos/target.ts'
 import { LiveView } from '../chaos/live-view.ts'
+import { OutputFiles } from '../chaos/output-files.ts'
 import { formatResult } from '../chaos/result-text.ts'
 import { write } from '../context.ts'
 import type { CliContext, Invocation } from '../context.ts'
@@ -38,7 +39,9 @@ export function addChaos(program: Command, invocation: Invocation): void {
       'do faults to your own test cluster, under load, and judge what it did; exits with 1 on a violation',
     )
     .option('--dir <dir>', 'of a cluster that `balsa cluster start --relay` runs', '.balsa')
-    .option('--compose <file...>', 'the compose files of a project that runs, instead')
+    .addOption(
+      new Option('--compose <file...>', 'the compose files of a project that runs, instead').conflicts('dir'),
+    )
     .option('--project <name>', 'the name of that project, where it is not the one in the files')
     .addOption(
       new Option(
@@ -55,7 +58,12 @@ export function addChaos(program: Command, invocation: Invocation): void {
         'of the schedule and the load (default: one of its own, which it tells)',
       ).argParser((text) => number(text, 0, LARGEST_SEED, true)),
     )
-    .option('--scenario <file>', 'the steps of a file instead of random ones: see docs/chaos.md')
+    .addOption(
+      new Option(
+        '--scenario <file>',
+        'the steps of a file instead of random ones: see docs/chaos.md',
+      ).conflicts(['faults', 'minutes']),
+    )
     .addOption(
       new Option('--clients <n>', 'how many clients make the load')
         .default(4)
@@ -72,10 +80,7 @@ export function addChaos(program: Command, invocation: Invocation): void {
 async function chaos(flags: ChaosFlags, json: boolean, context: CliContext): Promise<number> {
   // Loaded when needed: no other command shall wait for it.
   const { ChaosRun, FaultsError, parseScenario, renderChaosReport } = await import('../../chaos/index.ts')
-  // Before anything is done: what cannot be written at the end would be a run for nothing.
-  for (const file of [flags.report, flags.history]) {
-    if (file !== undefined) await usable(file, () => writeFile(file, '', { flag: 'a' }))
-  }
+  await using files = await OutputFiles.make([flags.report, flags.history])
   try {
     const { scenario: path } = flags
     const scenario = path === undefined ? undefined : await readScenario(path, parseScenario)
@@ -95,8 +100,8 @@ async function chaos(flags: ChaosFlags, json: boolean, context: CliContext): Pro
     views.push(view)
     const { result, historyText, check } = await run.run()
     view[Symbol.dispose]()
-    if (flags.history !== undefined) await writeFile(flags.history, historyText)
-    if (flags.report !== undefined) await writeFile(flags.report, renderChaosReport(result, { check }))
+    await files.write(flags.history, () => historyText)
+    await files.write(flags.report, () => renderChaosReport(result, { check }))
     await write(
       context.stdout,
       json ? `${JSON.stringify(result)}\n` : formatResult(result, colours(context), again(flags, result)),

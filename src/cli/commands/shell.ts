@@ -28,7 +28,7 @@ Quote what has spaces: put greeting "hello world"
 export function addShell(program: Command, invocation: Invocation): void {
   const command = program
     .command('shell')
-    .description('a prompt with put, get, delete, cas and status')
+    .description('a prompt with put, get, delete, cas, compact and status')
     .action(async () => {
       const options = globalOptions(command, invocation.context.env)
       const { endpoints, timeoutMs } = options
