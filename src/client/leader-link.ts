@@ -162,7 +162,7 @@ export class LeaderLink implements NodeStreamEvents {
     const { endpoint } = stream.target
     const id = stream.hello?.nodeId
     this.#problem = error
-    if (silent) this.#directory.fellSilent(endpoint, id ?? this.#directory.idOf(endpoint))
+    if (silent) this.#blame(stream)
     if (stream === this.#dialing) {
       this.#dialing = undefined
       this.#next()
@@ -176,15 +176,22 @@ export class LeaderLink implements NodeStreamEvents {
     this.#events.lost(stream, error)
   }
 
+  /** Who fell silent. What is passed on and finds nobody is the fault of the leader, not of who passes it on. */
+  #blame({ target: { endpoint, leader }, hello }: NodeStream): void {
+    if (hello === undefined && leader !== undefined) this.#directory.fellSilent(leader)
+    else this.#directory.fellSilent(endpoint, hello?.nodeId ?? this.#directory.idOf(endpoint))
+  }
+
   // ---- rounds ----
 
-  /** Puts the ways to a leader in front, and behind everything else the way through the node that named it. */
+  /** Puts the best ways to a leader in front, and the others behind everything else. */
   #follow(leader: LeaderHint, from: Target): boolean {
     if (leader.term <= this.#term) return false
     this.#term = leader.term
-    if (this.#directory.isSuspect(leader.id)) return false
-    this.#plan.unshift(...this.#directory.waysTo(leader))
-    this.#plan.push({ endpoint: from.endpoint, forward: true })
+    if (this.#directory.isStaleHint(leader.id)) return false
+    const { first, last } = this.#directory.waysTo(leader, from)
+    this.#plan.unshift(...first)
+    this.#plan.push(...last)
     return true
   }
 

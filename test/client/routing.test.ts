@@ -256,6 +256,31 @@ describe('losing the leader', () => {
     assert.ok(put.value)
   })
 
+  it('goes through another node when only this client cannot reach a leader that others go on naming', async () => {
+    const { clock, client, n1, n2, n3 } = await warmCluster()
+    n1.silent = true
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.advance(3500)
+    assert.deepEqual(put.value, { revision: 2 })
+    const passedOn = [...n2.hellos, ...n3.hellos].filter(({ forward }) => forward)
+    assert.equal(passedOn.length, 1)
+    const next = new Outcome(client.put('k', 'w'))
+    await clock.advance(10)
+    assert.deepEqual(next.value, { revision: 3 })
+  })
+
+  it('blames the leader, not the node that passes on, where that comes to nothing', async () => {
+    const { cluster, clock, client, n1, n2, n3 } = await warmCluster(20_000)
+    n1.silent = true
+    const greet = [n2, n3].map((node) => (node.forwardsSilence = true) && node)
+    const put = new Outcome(client.put('k', 'v'))
+    await clock.advance(5000)
+    assert.ok(greet.some(({ hellos }) => hellos.some(({ forward }) => forward)))
+    cluster.elect(n2, 2)
+    await clock.advance(1600)
+    assert.deepEqual(put.value, { revision: 2 })
+  })
+
   it('does not suspect a node that is slow but talks', async () => {
     const { clock, client, n1 } = await warmCluster(10_000)
     n1.handler = () => undefined

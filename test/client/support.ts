@@ -72,6 +72,8 @@ export class FakeNode {
   up = true
   /** Takes everything and says nothing, like a process that was stopped. */
   silent = false
+  /** Passes streams on to where nothing comes back from. */
+  forwardsSilence = false
   /** How long its hello takes, in milliseconds: a node that so many ask at once that it is late. */
   helloMs = 0
   clusterId = Buffer.from('cluster')
@@ -128,7 +130,7 @@ export class FakeNode {
     const { hello, requests } = decodeClientFrame(bytes)
     if (hello !== undefined) {
       this.hellos.push(hello)
-      if (this.silent) return
+      if (this.silent || (hello.forward && this.forwardsSilence)) return
       // A node that passes a stream on passes the leader's hello back.
       const other = hello.forward ? this.cluster.members.find(({ id }) => id === this.leader?.id) : this
       if (other === undefined || !other.up) return connection.fail('the leader cannot be reached')
