@@ -196,7 +196,12 @@ export class LeaderLink implements NodeStreamEvents {
   }
 
   #next(): void {
-    if (this.#closed || !this.#events.wanted()) return
+    if (this.#closed) return
+    if (!this.#events.wanted()) {
+      // A stream that was asked for a pause while this one was looked for has to get it, or it rests for good.
+      if (this.#current?.throttled) this.#rest()
+      return
+    }
     const target = this.#plan.shift()
     if (target === undefined) {
       this.#rest()

@@ -228,6 +228,8 @@ export class RaftState {
   /** Writes up to this id are on disk. */
   persisted(writeId: number): void {
     this.durability.persisted(writeId)
+    // Nothing is applied while a snapshot is put in: what is on disk need not wait for it in memory.
+    if (this.#installing !== undefined) this.log.evict(this.durability.persistedIndex)
     const installing = this.#installing
     if (installing === undefined || installing.handedOut || installing.writeId > writeId) return
     installing.handedOut = true

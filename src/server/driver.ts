@@ -288,6 +288,7 @@ export class Driver {
   #sendSnapshot(request: SnapshotRequest): void {
     this.#parts.snapshots.send(request).then(
       (position) => {
+        if (position !== undefined) this.#cutter.brought(request.to)
         this.#inbox.push({ type: 'snapshotSent', request, position })
         this.#wake()
       },
@@ -342,10 +343,10 @@ export class Driver {
       this.#scheduleTick()
       this.#inbox.push({ type: 'tick' })
       this.#stampTime()
-      this.#parts.checkpointer.writeIfDue().then(
-        () => this.#cutLog(),
-        (error: unknown) => this.fail(error),
-      )
+      this.#parts.checkpointer
+        .writeIfDue()
+        .then(() => this.#cutLog())
+        .catch((error: unknown) => this.fail(error))
       this.#cycle()
     })
   }

@@ -62,6 +62,10 @@ class GrpcLink implements ClientLink {
     return isForwarded(this.#call.metadata)
   }
 
+  get unsentBytes(): number {
+    return this.#bytes.unsent
+  }
+
   send(frame: Bytes): boolean {
     if (this.#bytes.unsent > MAX_UNREAD_BYTES) {
       resetStream(this.#call)

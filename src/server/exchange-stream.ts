@@ -24,6 +24,8 @@ export interface ClientLink {
   readonly forwarded: boolean
   /** Takes a frame to the client. False: the client does not read, and is given up. */
   send(frame: Uint8Array): boolean
+  /** How many bytes of frames the client has not taken yet. */
+  readonly unsentBytes: number
   /** Ends the stream with an error, in words. */
   refuse(details: string): void
   /** Passes the stream on: what the leader says goes to the client as it is. */
@@ -97,7 +99,13 @@ export class ExchangeStream {
       this.#relay.toLeader(encodeClientHello({ ...hello, forward: false }))
       return
     }
-    this.#exchange = new Exchange(front, (frame) => this.#send(frame))
+    const link = this.#link
+    this.#exchange = new Exchange(front, {
+      send: (frame) => this.#send(frame),
+      get unsentBytes() {
+        return link.unsentBytes
+      },
+    })
     this.#send(
       encodeServerHello({ protocol: Math.min(hello.protocolMax, max), clusterId, nodeId: id, leader }),
     )

@@ -7,10 +7,24 @@ import { readResultSize } from '../wire/result.ts'
 import type { CommandResult, KeyEntry } from '../wire/types.ts'
 import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
-import { answerTooLarge, invalid } from './refusals.ts'
+import { answerTooLarge, invalid, tooBusy } from './refusals.ts'
 
 /** A frame is sent off early once it has this many bytes. */
 const FRAME_BYTES = 256 * 1024
+
+/**
+ * While so much waits for the client to take it, its reads are refused for the moment, in bytes: however much it asks
+ * for at once, it gets it piece by piece, and no more than this stays here for it.
+ */
+const MAX_UNSENT_BYTES = 16 * 1024 * 1024
+
+/** Where the answers to one client go, whatever carries them. */
+export interface AnswerSink {
+  /** Takes a frame of answers. */
+  send(frame: Uint8Array): void
+  /** How many bytes of them are still here. */
+  readonly unsentBytes: number
+}
 
 /**
  * One client's stream of frames, whatever carries it. What is answered in one turn (by one commit, by one
@@ -18,7 +32,7 @@ const FRAME_BYTES = 256 * 1024
  */
 export class Exchange {
   readonly #front: KvFront
-  readonly #send: (frame: Uint8Array) => void
+  readonly #sink: AnswerSink
   readonly #writer = new ServerFrameWriter()
   #flushing = false
   #closed = false
@@ -26,10 +40,10 @@ export class Exchange {
   #owed = 0
   #done: (() => void) | undefined
 
-  /** @param send takes a frame of answers. Not called after `close`. */
-  constructor(front: KvFront, send: (frame: Uint8Array) => void) {
+  /** @param sink is given nothing after `close` */
+  constructor(front: KvFront, sink: AnswerSink) {
     this.#front = front
-    this.#send = send
+    this.#sink = sink
   }
 
   /** Requests, in the order in which the client made them. */
@@ -61,10 +75,16 @@ export class Exchange {
   }
 
   serve(id: number, keys: readonly Uint8Array[], machine: StateMachine): void {
-    this.found(id, machine.revision, readEntries(machine, keys))
+    if (this.#congested) this.fail(id, tooBusy())
+    else this.#found(id, machine.revision, readEntries(machine, keys))
   }
 
   found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    if (this.#congested) this.fail(id, tooBusy())
+    else this.#found(id, revision, entries)
+  }
+
+  #found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
     const size = readResultSize(revision, entries)
     if (entries.length > 1 && size > this.#front.limits.maxRequestBytes) {
       this.fail(id, answerTooLarge(size, this.#front.limits.maxRequestBytes))
@@ -72,6 +92,11 @@ export class Exchange {
     }
     this.#writer.read(id, revision, entries)
     this.#flushSoon()
+  }
+
+  /** Also where nobody takes the answer any more. */
+  get #congested(): boolean {
+    return this.#closed || this.#sink.unsentBytes > MAX_UNSENT_BYTES
   }
 
   #accept({ id, body }: ClientRequest): void {
@@ -109,7 +134,7 @@ export class Exchange {
     if (this.#writer.count > 0) {
       this.#owed -= this.#writer.count
       const frame = this.#writer.take()
-      if (!this.#closed) this.#send(frame)
+      if (!this.#closed) this.#sink.send(frame)
     }
     if (this.#owed > 0 || this.#closed) return
     this.#done?.()

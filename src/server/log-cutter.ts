@@ -1,5 +1,5 @@
 import type { RaftNode } from '../raft/node.ts'
-import type { LogIndex, LogPosition, LogReset, SnapshotRequest } from '../raft/types.ts'
+import type { LogIndex, LogPosition, LogReset, NodeId, SnapshotRequest } from '../raft/types.ts'
 import type { LogStore } from '../storage/log-store.ts'
 import type { Checkpointer } from './checkpointer.ts'
 
@@ -15,7 +15,7 @@ export interface DriverSnapshots {
   install(reset: LogReset): Promise<void>
 }
 
-/** How much more of the log is kept, at most, while a snapshot is on its way to a follower, in bytes. */
+/** How much more of the log is kept, at most, for followers that are brought up to date by a snapshot, in bytes. */
 const MAX_HELD_BYTES = 512 * 1024 * 1024
 
 export interface LogCutterParts {
@@ -30,11 +30,18 @@ export class LogCutter {
   readonly #parts: LogCutterParts
   readonly #keepBytes: number
   #checkpointIndex: LogIndex = 0
+  /** Have a snapshot, and lack what came since: without it they would need another one, and so on for ever. */
+  readonly #catchingUp = new Set<NodeId>()
 
   /** @param keepBytes so much of the log stays behind the cut */
   constructor(parts: LogCutterParts, keepBytes: number) {
     this.#parts = parts
     this.#keepBytes = keepBytes
+  }
+
+  /** A follower has the snapshot that it needed. What it still lacks is kept until it has it. */
+  brought(follower: NodeId): void {
+    this.#catchingUp.add(follower)
   }
 
   /** Where to cut, after a checkpoint; undefined: nowhere (yet). */
@@ -45,7 +52,23 @@ export class LogCutter {
     this.#checkpointIndex = index
     // Without a bound a follower that never gets there would fill this node's disk.
     const mayHold = log.bytes < this.#keepBytes + MAX_HELD_BYTES
-    const upTo = log.cutPoint(Math.min(index, mayHold ? snapshots.heldIndex : Infinity), this.#keepBytes)
+    if (!mayHold) this.#catchingUp.clear()
+    const held = mayHold ? Math.min(snapshots.heldIndex, this.#lackedFrom(index)) : Infinity
+    const upTo = log.cutPoint(Math.min(index, held), this.#keepBytes)
     return upTo === undefined || upTo.index < raft.view().firstIndex ? undefined : upTo
+  }
+
+  /** What those that are catching up have at the least; Infinity: a cut behind `index` takes nothing from them. */
+  #lackedFrom(index: LogIndex): LogIndex {
+    const { log, raft } = this.#parts
+    const cut = log.cutPoint(index, this.#keepBytes)?.index
+    let lacked = Infinity
+    for (const id of this.#catchingUp) {
+      const matchIndex = raft.view().followers.find((follower) => follower.id === id)?.matchIndex
+      // It has all that goes, or this node does not lead any more.
+      if (matchIndex === undefined || (cut !== undefined && matchIndex >= cut)) this.#catchingUp.delete(id)
+      else lacked = Math.min(lacked, matchIndex)
+    }
+    return lacked
   }
 }

@@ -363,8 +363,8 @@ export class Replica {
   async #stop(): Promise<void> {
     const closed = this.#close()
     // A disk that has failed once may never answer again, and the node has to end at once.
-    if (this.#failure === undefined) await closed
-    else await this.#atMost(FAILED_DISK_GRACE_MS, closed)
+    const ended = this.#failure === undefined ? closed : this.#atMost(FAILED_DISK_GRACE_MS, closed)
+    await ended.catch((error: unknown) => (this.#failure ??= stopErrorOf(error)))
     this.#resolveStopped(this.#failure)
   }
 
@@ -373,7 +373,7 @@ export class Replica {
     const written = this.#driver.stop()
     this.#pastReads.stop(stopping())
     await this.#parts.transport.close()
-    await this.#states.close()
+    await this.#orTell('a snapshot that was being received could not be removed', this.#states.close())
     await written
     try {
       // After a failure nothing more is written: what is on disk is what can be trusted.
@@ -381,11 +381,12 @@ export class Replica {
     } catch (error) {
       this.#failure = stopErrorOf(error)
     }
-    try {
-      await this.#directory.close()
-    } catch (error) {
-      this.#parts.logger.warn({ err: error }, 'the data directory could not be closed cleanly')
-    }
+    await this.#orTell('the data directory could not be closed cleanly', this.#directory.close())
+  }
+
+  /** What is not done at the end keeps nothing from being done after it. */
+  #orTell(what: string, done: Promise<void>): Promise<void> {
+    return done.catch((error: unknown) => this.#parts.logger.warn({ err: error }, what))
   }
 
   async #atMost(milliseconds: number, done: Promise<void>): Promise<void> {

@@ -91,6 +91,17 @@ describe('balsa serve', () => {
     assert.equal(await world.run('serve'), 0)
   })
 
+  it('does not wait for the end of a start that takes long', async () => {
+    const world = fakeWorld({
+      startNode() {
+        world.signals.emit('SIGINT')
+        return new Promise(() => {})
+      },
+    })
+    assert.equal(await world.run('serve'), 0)
+    assert.match(world.stdout.text, /the node is not started/)
+  })
+
   it('exits with the code of what stopped the node, and says it in the log and on standard error', async () => {
     const node = fakeNode()
     const world = fakeWorld({ startNode: node.startNode })

@@ -122,4 +122,29 @@ describe('stale reads', () => {
     assert.equal(stale.value?.text(), 'up')
     assert.ok(cluster.n2.requests.length + cluster.n3.requests.length > 0)
   })
+
+  it('rests for a moment, and not for good, where it was asked to while it looked for the leader', async () => {
+    const { cluster, clock, client, n1, n2, n3 } = await warmCluster()
+    cluster.elect(undefined, 1)
+    for (const node of [n1, n2, n3]) node.leader = undefined
+    n1.kill()
+    const write = new Outcome(client.put('k', 'v', { timeoutMs: 1200 }))
+    await clock.advance(300)
+    const used = [n2, n3].find(({ openStreams }) => openStreams > 0)!
+    const other = used === n2 ? n3 : n2
+    other.silent = true
+    await clock.advance(600)
+    let busy = true
+    used.handler = (request) =>
+      busy ? error('RESOURCE_EXHAUSTED', { notExecuted: true }) : used.serve(request)
+    const refused = new Outcome(client.get('k', { consistency: 'stale', timeoutMs: 400 }))
+    await clock.advance(2500)
+    assert.ok(write.error)
+    assert.ok(refused.error)
+    busy = false
+    const read = new Outcome(client.get('k', { consistency: 'stale' }))
+    await clock.advance(600)
+    assert.equal(read.error, undefined)
+    assert.ok(read.settled, 'it is asked again')
+  })
 })

@@ -57,12 +57,19 @@ async function serve(
   // Through the stream and not the descriptor: what is written there is out before the process ends.
   const logger = pino({ level: config.logLevel, base: { node: config.id } }, context.stdout)
   for (const warning of warnings) logger.warn(warning)
-  let node: RunningNode
+  let node: RunningNode | string
   try {
-    node = await context.startNode(config, { logger, version: context.version })
+    const started = context.startNode(config, { logger, version: context.version })
+    started.catch(() => {}) // told below, unless the process ends first
+    // It may take minutes to check large files, and so far it has promised nothing.
+    node = await Promise.race([started, stop.asked])
   } catch (error) {
     logger.fatal({ err: error }, 'the node could not start')
     throw error
+  }
+  if (typeof node === 'string') {
+    logger.info({ reason: node }, 'the node is not started')
+    return 0
   }
   const { clientAddress, peerAddress } = node
   logger.info({ clientAddress, peerAddress, dataDir: config.dataDir, pid: process.pid }, 'the node is up')

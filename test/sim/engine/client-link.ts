@@ -85,6 +85,10 @@ class Link implements ClientLink {
     this.forwarded = forwarded
   }
 
+  get unsentBytes(): number {
+    return this.#end.unsent
+  }
+
   send(frame: Uint8Array): boolean {
     this.#end.send(frame)
     return true
