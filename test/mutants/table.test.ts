@@ -67,6 +67,16 @@ describe('the table of mutants', () => {
   })
 })
 
+describe('the page on the proof', () => {
+  it('has every mutant, and nothing else', () => {
+    const page = readFileSync(new URL('../../docs/proof.md', import.meta.url), 'utf8')
+    const table = page.slice(page.indexOf('## Mutants'))
+    const told = [...table.matchAll(/^\| `([a-z0-9-]+)`/gm)].map(([, name]) => name!)
+    assert.deepEqual(told.toSorted(), MUTANTS.map(({ name }) => name).toSorted())
+    assert.match(table, new RegExp(`^All ${MUTANTS.length} are caught`, 'm'))
+  })
+})
+
 describe('an edit', () => {
   const edit = { file: 'x.ts', find: 'b', replace: 'c' }
 
