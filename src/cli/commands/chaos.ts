@@ -77,9 +77,11 @@ export function addChaos(program: Command, invocation: Invocation): void {
   })
 }
 
+/** Loaded when needed: no other command shall wait for it. */
+const loadChaos = () => import('../../chaos/index.ts')
+
 async function chaos(flags: ChaosFlags, json: boolean, context: CliContext): Promise<number> {
-  // Loaded when needed: no other command shall wait for it.
-  const { ChaosRun, FaultsError, parseScenario, renderChaosReport } = await import('../../chaos/index.ts')
+  const { ChaosRun, FaultsError, parseScenario, renderChaosReport } = await loadChaos()
   await using files = await OutputFiles.make([flags.report, flags.history])
   try {
     const { scenario: path } = flags
@@ -115,7 +117,7 @@ async function chaos(flags: ChaosFlags, json: boolean, context: CliContext): Pro
 
 /** Whom the faults are done to. Another kind of target is chosen here, by a flag of its own. */
 async function openTarget({ dir, compose: files, project }: ChaosFlags): Promise<ChaosTarget> {
-  const { LocalTarget, openComposeTarget } = await import('../../chaos/index.ts')
+  const { LocalTarget, openComposeTarget } = await loadChaos()
   if (files !== undefined) return openComposeTarget({ files, ...(project === undefined ? {} : { project }) })
   if (project !== undefined)
     throw new UsageError('--project goes with --compose: say which files it is made of')
@@ -145,7 +147,7 @@ async function scheduleOf(
         : '. Start the cluster with `balsa cluster start --relay` for cut and slow'
     throw new UsageError(`"${foreign}" cannot be done there; it can do ${[...supports].join(', ')}${way}`)
   }
-  const { randomSchedule } = await import('../../chaos/index.ts')
+  const { randomSchedule } = await loadChaos()
   const steps = randomSchedule({ seed, nodes, kinds, durationMs: minutes * 60_000 })
   return { name: `random faults: ${kinds.join(', ')}`, steps, strict: false }
 }
