@@ -4,6 +4,7 @@ import { decodeClientFrame, encodeClientHello, encodeServerHello } from '../wire
 import type { ClientHello } from '../wire/frames.ts'
 import { WireError } from '../wire/protobuf.ts'
 import { Exchange } from './exchange.ts'
+import type { AnswerSink } from './exchange.ts'
 import type { KvFront } from './kv-front.ts'
 
 /** The versions of the client protocol that this node speaks. */
@@ -19,13 +20,9 @@ export interface ExchangeHost {
 }
 
 /** What carries a client's stream: gRPC, or a simulated network. */
-export interface ClientLink {
+export interface ClientLink extends AnswerSink {
   /** Whether another node passed this stream on: then whoever gets it answers it itself. */
   readonly forwarded: boolean
-  /** Takes a frame to the client. False: the client does not read, and is given up. */
-  send(frame: Uint8Array): boolean
-  /** How many bytes of frames the client has not taken yet. */
-  readonly unsentBytes: number
   /** Ends the stream with an error, in words. */
   refuse(details: string): void
   /** Passes the stream on: what the leader says goes to the client as it is. */
@@ -99,13 +96,7 @@ export class ExchangeStream {
       this.#relay.toLeader(encodeClientHello({ ...hello, forward: false }))
       return
     }
-    const link = this.#link
-    this.#exchange = new Exchange(front, {
-      send: (frame) => this.#send(frame),
-      get unsentBytes() {
-        return link.unsentBytes
-      },
-    })
+    this.#exchange = new Exchange(front, this.#link)
     this.#send(
       encodeServerHello({ protocol: Math.min(hello.protocolMax, max), clusterId, nodeId: id, leader }),
     )

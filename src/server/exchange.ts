@@ -18,11 +18,11 @@ const FRAME_BYTES = 256 * 1024
  */
 const MAX_UNSENT_BYTES = 16 * 1024 * 1024
 
-/** Where the answers to one client go, whatever carries them. */
+/** Where what one client is told goes, whatever carries them. */
 export interface AnswerSink {
-  /** Takes a frame of answers. */
-  send(frame: Uint8Array): void
-  /** How many bytes of them are still here. */
+  /** Takes a frame to the client. False: the client does not read, and is given up. */
+  send(frame: Uint8Array): boolean
+  /** How many bytes of frames the client has not taken yet. */
   readonly unsentBytes: number
 }
 
@@ -134,7 +134,7 @@ export class Exchange {
     if (this.#writer.count > 0) {
       this.#owed -= this.#writer.count
       const frame = this.#writer.take()
-      if (!this.#closed) this.#sink.send(frame)
+      if (!this.#closed && !this.#sink.send(frame)) this.close()
     }
     if (this.#owed > 0 || this.#closed) return
     this.#done?.()

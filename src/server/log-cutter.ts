@@ -15,6 +15,9 @@ export interface DriverSnapshots {
   install(reset: LogReset): Promise<void>
 }
 
+/** A follower that lacks as much as before at so many checkpoints in a row is gone, and the disk is not filled for it. */
+const MAX_IDLE_CHECKPOINTS = 3
+
 /** How much more of the log is kept, at most, for followers that are brought up to date by a snapshot, in bytes. */
 const MAX_HELD_BYTES = 512 * 1024 * 1024
 
@@ -31,7 +34,7 @@ export class LogCutter {
   readonly #keepBytes: number
   #checkpointIndex: LogIndex = 0
   /** Have a snapshot, and lack what came since: without it they would need another one, and so on for ever. */
-  readonly #catchingUp = new Set<NodeId>()
+  readonly #catchingUp = new Map<NodeId, { matchIndex: LogIndex; idle: number }>()
 
   /** @param keepBytes so much of the log stays behind the cut */
   constructor(parts: LogCutterParts, keepBytes: number) {
@@ -41,7 +44,7 @@ export class LogCutter {
 
   /** A follower has the snapshot that it needed. What it still lacks is kept until it has it. */
   brought(follower: NodeId): void {
-    this.#catchingUp.add(follower)
+    this.#catchingUp.set(follower, { matchIndex: -1, idle: 0 })
   }
 
   /** Where to cut, after a checkpoint; undefined: nowhere (yet). */
@@ -63,11 +66,16 @@ export class LogCutter {
     const { log, raft } = this.#parts
     const cut = log.cutPoint(index, this.#keepBytes)?.index
     let lacked = Infinity
-    for (const id of this.#catchingUp) {
+    for (const [id, before] of this.#catchingUp) {
       const matchIndex = raft.view().followers.find((follower) => follower.id === id)?.matchIndex
+      const idle = matchIndex === before.matchIndex ? before.idle + 1 : 0
       // It has all that goes, or this node does not lead any more.
-      if (matchIndex === undefined || (cut !== undefined && matchIndex >= cut)) this.#catchingUp.delete(id)
-      else lacked = Math.min(lacked, matchIndex)
+      const over = matchIndex === undefined || (cut !== undefined && matchIndex >= cut)
+      if (over || idle >= MAX_IDLE_CHECKPOINTS) this.#catchingUp.delete(id)
+      else {
+        this.#catchingUp.set(id, { matchIndex, idle })
+        lacked = Math.min(lacked, matchIndex)
+      }
     }
     return lacked
   }

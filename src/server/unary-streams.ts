@@ -29,8 +29,9 @@ const FOREVER_MS = 2 ** 31 - 1
 
 /**
  * Answers unary calls straight from their HTTP/2 streams. grpc-js makes several objects, promises and a dozen closures
- * for each, and sends a message and its status in two goes: two fifths of what an empty call costs (docs/performance.md). The
- * port, the sessions and everything that is not plain stay grpc-js's: streams, other services, compressed messages.
+ * for each, and sends a message and its status in two goes: two fifths of what an empty call costs
+ * (docs/performance.md). The port, the sessions and everything that is not plain stay grpc-js's: streams, other
+ * services, compressed messages.
  *
  * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
  *

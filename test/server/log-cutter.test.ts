@@ -69,6 +69,23 @@ describe('the cut of the log', () => {
     assert.equal(setting.cutAt(500), 490, 'and is a follower like any other')
   })
 
+  it('gives up a follower that gets on no further: it is gone, and the disk is not filled for it', () => {
+    const setting = new Setting()
+    setting.follower.matchIndex = 40
+    setting.cutter.brought('n2')
+    assert.deepEqual(
+      [100, 200, 300].map((index) => setting.cutAt(index)),
+      [40, 40, 40],
+    )
+    setting.follower.matchIndex = 41
+    assert.deepEqual(
+      [400, 500, 600].map((index) => setting.cutAt(index)),
+      [41, 41, 41],
+      'slow, but it lives',
+    )
+    assert.equal(setting.cutAt(700), 690)
+  })
+
   it('does not wait for one of those that were brought no snapshot', () => {
     const setting = new Setting()
     setting.follower.matchIndex = 1

@@ -9,6 +9,7 @@ import { after, before, describe, it } from 'node:test'
 import { Client, credentials } from '@grpc/grpc-js'
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import { pino } from 'pino'
+import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { BalsaClient } from '../../src/index.ts'
 import { resolveConfig } from '../../src/server/config.ts'
 import { startNode } from '../../src/server/node.ts'
@@ -113,7 +114,7 @@ describe('the services of a node', () => {
   })
 
   it('answer unary calls without grpc-js, on both ports', async () => {
-    const request = messageOf(getRequest.encode(GET_LARGE))
+    const request = grpcFrame(getRequest.encode(GET_LARGE))
     for (const address of [node.clientAddress, node.peerAddress]) {
       const session = connect(`http://${address}`)
       const stream = session.request(
@@ -187,10 +188,3 @@ describe('the services of a node', () => {
     assert.equal((await client.get('by reflection'))?.text(), 'x')
   })
 })
-
-/** A message as it goes over the wire: not compressed, so long. */
-function messageOf(bytes: Uint8Array): Buffer {
-  const prefix = Buffer.alloc(5)
-  prefix.writeUInt32BE(bytes.length, 1)
-  return Buffer.concat([prefix, bytes])
-}

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test'
 import { Client, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
 import { gzipSync } from 'node:zlib'
+import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { grpcHandlers } from '../../src/server/grpc-calls.ts'
 import type { UnaryCall, UnaryHandler } from '../../src/server/unary-call.ts'
 import { answerDirectly } from '../../src/server/unary-streams.ts'
@@ -22,10 +23,9 @@ interface Answer {
 }
 
 function frame(message: Buffer, compressed = 0): Buffer {
-  const prefix = Buffer.alloc(5)
-  prefix[0] = compressed
-  prefix.writeUInt32BE(message.length, 1)
-  return Buffer.concat([prefix, message])
+  const bytes = grpcFrame(message)
+  bytes[0] = compressed
+  return bytes
 }
 
 /** Says everything twice. */
