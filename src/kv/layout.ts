@@ -128,8 +128,8 @@ export interface Meta {
   readonly marks: readonly RevisionMark[]
 }
 
-/** The version of all these formats. 2: with a directory of packs. */
-const FORMAT = 2
+/** The version of all these formats. 2: with a directory of packs. 3: packs hold only what was replaced. */
+const FORMAT = 3
 
 /** Encodes the record about it all. */
 export function encodeMeta(meta: Meta): Uint8Array {

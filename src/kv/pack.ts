@@ -2,11 +2,16 @@ import { Reader } from '../wire/protobuf.ts'
 import { bufferOf, damaged, keyNumber, openRecord } from './layout.ts'
 import { StoredRecord } from './record.ts'
 
-/** One change of one key. */
+/** One change of one key. What it made of the key is what the key's next change replaced, or else its present. */
 export interface Change {
-  /** The new record; of a deletion, the tombstone. Its modRevision is the change's revision. */
-  readonly record: StoredRecord
-  /** What it replaced; undefined where there was nothing, not even a tombstone. */
+  readonly key: Buffer
+  readonly revision: number
+  /** The key was deleted. */
+  readonly isDeletion: boolean
+  /**
+   * What it replaced; undefined where there was nothing, not even a tombstone. Throws DamagedDataError where it is not
+   * what was written.
+   */
   readonly previous: StoredRecord | undefined
 }
 
@@ -76,14 +81,14 @@ export class Pack implements Changes {
     let high = this.size
     while (low < high) {
       const middle = (low + high) >>> 1
-      const { record } = this.#changeAt(this.#byKey.readUInt32LE(4 * middle))
-      const order = Buffer.compare(record.key, key)
-      if (order < 0 || (order === 0 && record.modRevision <= revision)) low = middle + 1
+      const change = this.#changeAt(this.#byKey.readUInt32LE(4 * middle))
+      const order = Buffer.compare(change.key, key)
+      if (order < 0 || (order === 0 && change.revision <= revision)) low = middle + 1
       else high = middle
     }
     if (low === this.size) return undefined
     const found = this.#changeAt(this.#byKey.readUInt32LE(4 * low))
-    return Buffer.compare(found.record.key, key) === 0 ? found : undefined
+    return found.key.equals(key) ? found : undefined
   }
 
   #changeAt(offset: number): Change {
@@ -94,18 +99,42 @@ export class Pack implements Changes {
 /** Reads the change whose length stands at `offset` of a pack. Throws a DamagedDataError where there is none. */
 export function readChange(storeKey: Uint8Array, pack: Buffer, offset: number): Change {
   const reader = new Reader(pack, offset).nested()
+  let revision = 0
   let keySize = 0
-  let record: Buffer | undefined
-  let previous: Buffer | undefined
+  let replaced: Buffer | undefined
+  let isDeletion = false
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === 0x08) keySize = reader.uint()
-    else if (tag === 0x12) record = reader.bytes()
-    else if (tag === 0x1a) previous = reader.bytes()
+    if (tag === 0x08) revision = reader.uint()
+    else if (tag === 0x10) keySize = reader.uint()
+    else if (tag === 0x1a) replaced = reader.bytes()
+    else if (tag === 0x20) isDeletion = reader.bool()
     else reader.skip(tag)
   }
-  if (keySize === 0 || record === undefined) throw damaged(storeKey, 'it has half a change')
-  return {
-    record: StoredRecord.decodeStored(record, keySize),
-    previous: previous === undefined ? undefined : StoredRecord.decodeStored(previous, keySize),
+  if (revision === 0 || keySize < 1 || replaced === undefined || replaced.length < keySize)
+    throw damaged(storeKey, 'it has half a change')
+  return new PackedChange(revision, isDeletion, replaced, keySize)
+}
+
+/** A change as it stands in a pack. A search looks at many keys, and at what one of them replaced. */
+class PackedChange implements Change {
+  readonly revision: number
+  readonly isDeletion: boolean
+  readonly #replaced: Buffer
+  readonly #keySize: number
+
+  constructor(revision: number, isDeletion: boolean, replaced: Buffer, keySize: number) {
+    this.revision = revision
+    this.isDeletion = isDeletion
+    this.#replaced = replaced
+    this.#keySize = keySize
+  }
+
+  get key(): Buffer {
+    return this.#replaced.subarray(1, this.#keySize)
+  }
+
+  get previous(): StoredRecord | undefined {
+    if (this.#replaced.length === this.#keySize) return undefined
+    return StoredRecord.decodeStored(this.#replaced, this.#keySize)
   }
 }

@@ -85,8 +85,8 @@ async function stateOf({ directory, machine }: LoadedReplica): Promise<string> {
   for await (const page of directory.stateStore.scan(new Uint8Array(0))) {
     for (const [key, value] of page) {
       if (key[0] === Prefix.History) {
-        for (const { record, previous } of new Pack(key, value).changes()) {
-          hash.update(record.storeKey).update(record.encoded)
+        for (const { revision, key: changed, isDeletion, previous } of new Pack(key, value).changes()) {
+          hash.update(JSON.stringify([revision, changed.toString('hex'), isDeletion]))
           if (previous !== undefined) hash.update(previous.encoded)
         }
       } else if (key[0] === Prefix.Meta) {

@@ -3,13 +3,13 @@ import { describe, it } from 'node:test'
 import { Pack } from '../../src/kv/pack.ts'
 import { bytes, Replica } from './support.ts'
 
-/** All changes in the store, in order, as text: revision, key, new value or '-', previous value, '-' or nothing. */
+/** All changes in the store, in order, as text: revision, key, "deleted", what was replaced ('-' for a tombstone). */
 function shown(replica: Replica): string[] {
   return packs(replica).flatMap((pack) =>
-    [...pack.changes()].map(({ record, previous }) => {
-      const before = previous === undefined ? '' : previous.isTombstone ? '-' : previous.value.toString()
-      const after = record.isTombstone ? '-' : record.value.toString()
-      return `${record.modRevision} ${record.key.toString()}: ${before} > ${after}`
+    [...pack.changes()].map(({ revision, key, isDeletion, previous }) => {
+      const before =
+        previous === undefined ? '' : previous.isTombstone ? ' -' : ` ${previous.value.toString()}`
+      return `${revision} ${key.toString()}${isDeletion ? ' deleted' : ''}:${before}`
     }),
   )
 }
@@ -29,7 +29,7 @@ describe('packs of history', () => {
     replica.put('a', '3')
     replica.put('b', '')
     replica.checkpoint()
-    assert.deepEqual(shown(replica), ['1 a:  > 1', '2 a: 1 > 2', '3 a: 2 > -', '4 a: - > 3', '5 b:  > '])
+    assert.deepEqual(shown(replica), ['1 a:', '2 a: 1', '3 a deleted: 2', '4 a: -', '5 b:'])
     assert.deepEqual(
       packs(replica).map((pack) => [pack.firstRevision, pack.lastRevision, pack.size]),
       [
@@ -45,6 +45,7 @@ describe('packs of history', () => {
     const puts = ['x', 'y', 'z', 'w'].map((key) => ({ key: bytes(key), value: bytes('') }))
     replica.run({ type: 'putMany', puts })
     replica.put('big', 'x'.repeat(1000))
+    replica.put('big', '')
     replica.put('last', '')
     replica.checkpoint()
     assert.deepEqual(
@@ -52,8 +53,8 @@ describe('packs of history', () => {
       [
         [1, 3, 3],
         [4, 5, 5],
-        [6, 6, 1],
-        [7, 7, 1],
+        [6, 7, 2],
+        [8, 8, 1],
       ],
     )
   })
@@ -64,8 +65,7 @@ describe('packs of history', () => {
     replica.delete('b')
     replica.checkpoint()
     const [pack] = packs(replica)
-    const after = (key: string, revision: number) =>
-      pack!.firstChangeAfter(bytes(key), revision)?.record.modRevision
+    const after = (key: string, revision: number) => pack!.firstChangeAfter(bytes(key), revision)?.revision
     assert.deepEqual(
       [0, 1, 2, 3, 5, 6].map((revision) => after('m', revision)),
       [1, 3, 3, 6, 6, undefined],
@@ -85,7 +85,7 @@ describe('packs of history', () => {
     replica.checkpoint()
     const [pack] = packs(replica)
     for (const [i, key] of keys.entries()) {
-      assert.equal(pack!.firstChangeAfter(key, 0)?.record.modRevision, i + 1)
+      assert.equal(pack!.firstChangeAfter(key, 0)?.revision, i + 1)
     }
   })
 })

@@ -5,6 +5,7 @@ import { recomputeStateHash } from '../../src/kv/state-hash.ts'
 import type { KvStateMachine } from '../../src/kv/state-machine.ts'
 import type { ApplyResult, Expectation, KeyRecord, Operation } from '../../src/kv/types.ts'
 import { Pack } from '../../src/kv/pack.ts'
+import { nameOf, StoredRecord } from '../../src/kv/record.ts'
 import { bytes, LogMaker, MemoryReader, restore } from './support.ts'
 
 const KEYS = ['a', 'b', 'ba', 'c', '']
@@ -222,14 +223,26 @@ describe('against a naive model', () => {
   })
 })
 
-/** All of history as the model has it; a previous tombstone counts as none. */
+/**
+ * All of history as the model has it; a previous tombstone counts as none. A pack does not hold what a change made of
+ * its key: that is what the key's next change replaced, or the present.
+ */
 function history(store: MemoryReader): Model['changes'] {
-  return store.under('h').flatMap(([storeKey, record]) =>
-    [...new Pack(storeKey, record).changes()].map((change) => ({
-      revision: change.record.modRevision,
-      key: change.record.key.toString(),
-      ...(!change.record.isTombstone && { after: change.record.toKeyRecord() }),
-      ...(change.previous?.isTombstone === false && { before: change.previous.toKeyRecord() }),
-    })),
-  )
+  const after = new Map<string, KeyRecord | undefined>()
+  for (const [storeKey, record] of store.under('k')) {
+    const present = StoredRecord.decode(nameOf(storeKey.subarray(1)), storeKey.subarray(1), record)
+    if (!present.isTombstone) after.set(present.key.toString(), present.toKeyRecord())
+  }
+  const changes = store.under('h').flatMap(([storeKey, record]) => [...new Pack(storeKey, record).changes()])
+  return changes
+    .toReversed()
+    .map(({ revision, key: bytes, isDeletion, previous }) => {
+      const key = bytes.toString()
+      const made = after.get(key)
+      const before = previous?.isTombstone === false ? previous.toKeyRecord() : undefined
+      after.set(key, before)
+      assert.equal(isDeletion, made === undefined)
+      return { revision, key, ...(made && { after: made }), ...(before && { before }) }
+    })
+    .toReversed()
 }

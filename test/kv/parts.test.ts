@@ -78,7 +78,7 @@ describe('records', () => {
       ],
     }
     const { format, ...read } = decodeMeta(encodeMeta(meta)) as typeof meta & { format: number }
-    assert.equal(format, 2)
+    assert.equal(format, 3)
     assert.deepEqual(read, meta)
   })
 })

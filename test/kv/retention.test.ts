@@ -84,6 +84,6 @@ describe('marks', () => {
     assert.equal(machine.compactionTarget(policy), 7)
     succeeded(replica.run({ type: 'compact', revision: 7 }))
     assert.equal(replica.machine.compactionTarget(policy), undefined)
-    assert.equal(replica.machine.compactionTarget({ ...policy, maxHistoryBytes: 30 }), 9)
+    assert.equal(replica.machine.compactionTarget({ ...policy, maxHistoryBytes: 30 }), 8)
   })
 })

@@ -85,8 +85,8 @@ export const COMPACTION: readonly Mutant[] = [
     edits: [
       {
         file: 'src/kv/pack.ts',
-        find: `      if (order < 0 || (order === 0 && record.modRevision <= revision)) low = middle + 1\n`,
-        replace: `      if (order < 0 || (order === 0 && record.modRevision < revision)) low = middle + 1\n`,
+        find: `      if (order < 0 || (order === 0 && change.revision <= revision)) low = middle + 1\n`,
+        replace: `      if (order < 0 || (order === 0 && change.revision < revision)) low = middle + 1\n`,
       },
     ],
     caughtBy: HISTORY,
