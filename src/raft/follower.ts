@@ -52,6 +52,21 @@ export class Follower implements RoleBehaviour {
     this.#state.forgetLeader()
   }
 
+  /**
+   * Where the link to the leader breaks, the election time-out need not be sat out: most likely the leader has died,
+   * and all others notice it now as well. So this node helps to unseat it, and campaigns in its turn, in the order
+   * of ids, each a heartbeat after the one before: two at once would split the vote. Where the leader lives, its next
+   * message calls this off; and those that still hear it grant no pre-vote (§4.2.3, §9.6).
+   */
+  linkLost(peer: NodeId): void {
+    if (peer !== this.#state.leader || !this.followsLiveLeader()) return
+    const { electionTicks, heartbeatTicks } = this.#state.options
+    const wait = 1 + this.#state.campaignTurn() * heartbeatTicks
+    const left = this.#electionTimeout - this.#ticksSinceLeader
+    this.#ticksSinceLeader = electionTicks
+    this.#electionTimeout = electionTicks + Math.min(left, wait)
+  }
+
   resetElectionTimer(): void {
     this.#ticksSinceLeader = 0
     this.#electionTimeout = this.#state.drawElectionTimeout()

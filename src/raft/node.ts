@@ -64,6 +64,9 @@ export class RaftNode {
       case 'message':
         this.#receive(input.message)
         break
+      case 'linkLost':
+        if (this.#role instanceof Follower) this.#role.linkLost(input.peer)
+        break
       case 'propose':
         if (this.#role instanceof Leader) {
           const entries = this.#role.propose(input.proposals)

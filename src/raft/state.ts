@@ -169,6 +169,12 @@ export class RaftState {
     return this.options.electionTicks + this.#random.below(this.options.electionTicks)
   }
 
+  /** How many voters come before this one when the leader is lost, in the order of ids. */
+  campaignTurn(): number {
+    const { id, leader } = this
+    return this.peers.filter((peer) => peer < id && peer !== leader && this.quorum.isVoter(peer)).length
+  }
+
   // ---- the log ----
 
   /** A leader's append. */

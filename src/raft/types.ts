@@ -137,6 +137,8 @@ export type Input =
   /** One unit of time has passed. */
   | { readonly type: 'tick' }
   | { readonly type: 'message'; readonly message: Message }
+  /** The link to a peer broke. Nothing is promised by it: a leader whose links break is gone, most likely. */
+  | { readonly type: 'linkLost'; readonly peer: NodeId }
   /** Append these, if this node leads. `Output.proposed` says where; its absence, that it does not lead. */
   | { readonly type: 'propose'; readonly proposals: readonly Proposal[] }
   /** A round of linearizable reads wants to be served. `id` is the driver's, unique among those that wait. */

@@ -6,6 +6,7 @@ import type {
   LogEntry,
   LogReset,
   Message,
+  NodeId,
   Output,
   ReceivedSnapshot,
   RoleStatus,
@@ -125,6 +126,12 @@ export class Driver {
         this.#parts.spaceGuard.peerReported(message.from, message.lowSpaceBytes)
       }
     }
+    this.#wake()
+  }
+
+  /** The link to a peer broke, after everything that it brought. */
+  linkLost(peer: NodeId): void {
+    this.#inbox.push({ type: 'linkLost', peer })
     this.#wake()
   }
 

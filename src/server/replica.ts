@@ -246,16 +246,18 @@ export class Replica {
       snapshots: this.#states.receiver,
       receive: (messages) => this.#driver.receive(messages),
       connected: (peer) => this.#peers.connected(peer),
-      disconnected: (id, reason, refused) => this.#peers.disconnected(id, reason, refused),
+      disconnected: (id, reason, refused) => {
+        this.#peers.disconnected(id, reason, refused)
+        this.#driver.linkLost(id)
+      },
     })
     this.#driver.start()
     this.#tellReplay(this.#loaded.recovered.last.index, this.#machine.applied.index)
   }
 
   /** Stops taking part, writes a last checkpoint and closes the data directory. */
-  async stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    await this.#stopping
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
   }
 
   /** Role, term and leader as this node knows them. */

@@ -39,6 +39,13 @@ function rulesOfInput(step: Step): Rule[] {
       return rulesOfTick(step)
     case 'message':
       return rulesOfMessage(step, input.message)
+    case 'linkLost':
+      return [
+        rule(
+          '§3.4',
+          'The link to the leader broke: the election time-out is not sat out, and the voters campaign by turns.',
+        ),
+      ]
     case 'propose':
       return step.output.proposed === undefined
         ? [

@@ -265,4 +265,43 @@ export const ELECTIONS: readonly Mutant[] = [
     ],
     caughtBy: tests('raft/liveness'),
   },
+  {
+    name: 'any-link-is-the-leaders',
+    mistake: 'A follower stands for election when the link to another follower breaks',
+    edits: [
+      {
+        file: 'src/raft/follower.ts',
+        find: `    if (peer !== this.#state.leader || !this.followsLiveLeader()) return\n`,
+        replace: `    if (peer === this.#state.id || !this.followsLiveLeader()) return\n`,
+      },
+    ],
+    caughtBy: tests('raft/link-lost'),
+  },
+  {
+    name: 'all-campaign-at-once',
+    mistake: 'When the leader is lost all followers stand for election at once, and split the vote',
+    edits: [
+      {
+        file: 'src/raft/follower.ts',
+        find: `const wait = 1 + this.#state.campaignTurn() * heartbeatTicks`,
+        replace: `const wait = 1 + 0 * heartbeatTicks`,
+      },
+    ],
+    caughtBy: tests('raft/link-lost'),
+  },
+  {
+    name: 'lost-leader-still-heard',
+    mistake: 'Who lost the link to the leader campaigns early, but helps nobody else to unseat it',
+    edits: [
+      {
+        file: 'src/raft/follower.ts',
+        find: `    this.#ticksSinceLeader = electionTicks
+    this.#electionTimeout = electionTicks + Math.min(left, wait)\n`,
+        replace:
+          `    this.#electionTimeout = this.#ticksSinceLeader + Math.min(left, wait)\n` +
+          `    void electionTicks\n`,
+      },
+    ],
+    caughtBy: tests('raft/link-lost'),
+  },
 ]

@@ -111,6 +111,7 @@ export class Chaos {
     if (dice < 450) this.#deliver()
     else if (dice < 470) this.#removeAt(this.#anyMessage())
     else if (dice < 490) this.#deliver(true)
+    else if (dice < 491) this.#breakLink(server.id, this.#anyOther(server.id))
     else if (dice < 495) this.#partition()
     else if (dice < 500) cluster.heal()
     else if (!server.up) {
@@ -216,6 +217,18 @@ export class Chaos {
     this.counts.crashes++
     for (const [text, id] of this.#waiting) if (id === server.id) this.#waiting.delete(text)
     this.cluster.crash(server.id, this.#random.below(server.pendingWrites.length + 1))
+    for (const id of this.cluster.ids) if (this.#chance(70)) this.#breakLink(server.id, id)
+  }
+
+  /** What is under way on it may come all the same: on the one that takes its place. */
+  #breakLink(a: NodeId, b: NodeId): void {
+    for (const [id, peer] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const server = this.cluster.server(id)
+      if (server.up && id !== peer && id !== this.#asleep) server.step({ type: 'linkLost', peer })
+    }
   }
 
   #partition(): void {

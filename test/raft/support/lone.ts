@@ -16,14 +16,14 @@ export interface LoneOptions extends Found {
   readonly tail?: number
 }
 
-/** One server, n1, that talks to nobody but the test: for rules of a single server. */
+/** One server, n1 unless told, that talks to nobody but the test: for rules of a single server. */
 export class Lone {
   readonly server: ModelServer
   #sent: Message[] = []
 
   constructor({ voters = ['n1', 'n2', 'n3'], raft, log = [], term, votedFor, tail }: LoneOptions = {}) {
     const send = (message: Message) => void this.#sent.push(message)
-    this.server = new ModelServer(raftOptions('n1', voters, raft), { send })
+    this.server = new ModelServer(raftOptions(voters[0]!, voters, raft), { send })
     this.server.disk.hardState = { currentTerm: term ?? log.at(-1) ?? 0, votedFor }
     this.server.disk.entries = entriesOfTerms(log)
     this.server.start(tail)
