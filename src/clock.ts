@@ -28,3 +28,11 @@ export function systemClock(options: { keepAlive?: boolean } = {}): Clock {
     soon: (run) => void setImmediate(run),
   }
 }
+
+/** What `done` comes to, or nothing where that takes longer than so many milliseconds. Rejects as it does. */
+export async function atMost(clock: Clock, milliseconds: number, done: Promise<void>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = clock.after(milliseconds, resolve)
+    done.finally(() => timer.cancel()).then(resolve, reject)
+  })
+}

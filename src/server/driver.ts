@@ -239,8 +239,7 @@ export class Driver {
     if (this.#outbox.length === 0) return
     const messages = this.#outbox
     this.#outbox = []
-    const { lowSpaceBytes } = this.#parts.spaceGuard
-    this.#parts.transport.send(lowSpaceBytes === undefined ? messages : reporting(messages, lowSpaceBytes))
+    this.#parts.transport.send(this.#parts.spaceGuard.reported(messages))
   }
 
   #written(writeId: number | undefined, promises: readonly Message[]): void {
@@ -390,11 +389,4 @@ export class Driver {
   #stateTooFarAhead(): boolean {
     return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes
   }
-}
-
-/** Tells the leader that this node is low on disk space. */
-function reporting(messages: readonly Message[], lowSpaceBytes: number): Message[] {
-  return messages.map((message) =>
-    message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
-  )
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { atMost } from '../clock.ts'
 import type { Clock } from '../clock.ts'
 import { UnavailableError } from '../errors.ts'
 import type { LeaderHint, StopError } from '../errors.ts'
@@ -365,7 +366,8 @@ export class Replica {
   async #stop(): Promise<void> {
     const closed = this.#close()
     // A disk that has failed once may never answer again, and the node has to end at once.
-    const ended = this.#failure === undefined ? closed : this.#atMost(FAILED_DISK_GRACE_MS, closed)
+    const ended =
+      this.#failure === undefined ? closed : atMost(this.#parts.clock, FAILED_DISK_GRACE_MS, closed)
     await ended.catch((error: unknown) => (this.#failure ??= stopErrorOf(error)))
     this.#resolveStopped(this.#failure)
   }
@@ -389,12 +391,5 @@ export class Replica {
   /** What is not done at the end keeps nothing from being done after it. */
   #orTell(what: string, done: Promise<void>): Promise<void> {
     return done.catch((error: unknown) => this.#parts.logger.warn({ err: error }, what))
-  }
-
-  async #atMost(milliseconds: number, done: Promise<void>): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const timer = this.#parts.clock.after(milliseconds, resolve)
-      done.finally(() => timer.cancel()).then(resolve, reject)
-    })
   }
 }

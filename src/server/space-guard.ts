@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import type { Clock, Timer } from '../clock.ts'
-import type { NodeId } from '../raft/types.ts'
+import type { Message, NodeId } from '../raft/types.ts'
 import type { DiskSpace } from '../storage/disk.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { lowSpace } from './refusals.ts'
@@ -68,6 +68,15 @@ export class SpaceGuard {
   /** While this node is low: what it has left, in bytes, at least 1. Else undefined. */
   get lowSpaceBytes(): number | undefined {
     return this.#low ? Math.max(1, this.#space?.freeBytes ?? 0) : undefined
+  }
+
+  /** The messages as they go out: while this node is low, the leader is told so. */
+  reported(messages: readonly Message[]): readonly Message[] {
+    const { lowSpaceBytes } = this
+    if (lowSpaceBytes === undefined) return messages
+    return messages.map((message) =>
+      message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
+    )
   }
 
   /** What a follower said last: how much it has left while it is low, undefined where it is not. */
