@@ -22,6 +22,7 @@ import { LogWriter } from './log-writer.ts'
 import { OwnCall } from './own-call.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
 import { stopErrorOf } from './stop-error.ts'
+import { reporting } from './space-guard.ts'
 import { serveReads, WaitingReads } from './waiting-reads.ts'
 
 /**
@@ -239,7 +240,7 @@ export class Driver {
     if (this.#outbox.length === 0) return
     const messages = this.#outbox
     this.#outbox = []
-    this.#parts.transport.send(this.#parts.spaceGuard.reported(messages))
+    this.#parts.transport.send(reporting(messages, this.#parts.spaceGuard.lowSpaceBytes))
   }
 
   #written(writeId: number | undefined, promises: readonly Message[]): void {

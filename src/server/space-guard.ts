@@ -70,15 +70,6 @@ export class SpaceGuard {
     return this.#low ? Math.max(1, this.#space?.freeBytes ?? 0) : undefined
   }
 
-  /** The messages as they go out: while this node is low, the leader is told so. */
-  reported(messages: readonly Message[]): readonly Message[] {
-    const { lowSpaceBytes } = this
-    if (lowSpaceBytes === undefined) return messages
-    return messages.map((message) =>
-      message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
-    )
-  }
-
   /** What a follower said last: how much it has left while it is low, undefined where it is not. */
   peerReported(id: NodeId, lowSpaceBytes: number | undefined): void {
     if (lowSpaceBytes !== undefined) this.#lowPeers.set(id, lowSpaceBytes)
@@ -115,4 +106,15 @@ export class SpaceGuard {
     if (low) logger.warn({ freeBytes, minFreeBytes }, 'low on disk space: no writes, only reads and deletes')
     else logger.info({ freeBytes, minFreeBytes }, 'there is disk space again: writes go on')
   }
+}
+
+/** The messages as they go out: while this node is low on space, the leader is told how much it has left. */
+export function reporting(
+  messages: readonly Message[],
+  lowSpaceBytes: number | undefined,
+): readonly Message[] {
+  if (lowSpaceBytes === undefined) return messages
+  return messages.map((message) =>
+    message.type === 'heartbeatReply' ? { ...message, lowSpaceBytes } : message,
+  )
 }
