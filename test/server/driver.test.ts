@@ -242,7 +242,7 @@ describe('limits', () => {
   })
 
   it('refuses proposals while too much state waits for its checkpoint', async () => {
-    const driven = await Driven.leading(['n1'], { maxUnwrittenBytes: 50 })
+    const driven = await Driven.leading(['n1'], { maxUnwrittenBytes: 30 })
     const [first, second, third] = writes(3)
     driven.driver.write(first!)
     await driven.clock.settle()

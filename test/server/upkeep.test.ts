@@ -192,7 +192,7 @@ describe('scrubbing', () => {
   it('finds nothing where nothing is damaged, and reads no faster than it may', async () => {
     const { error, milliseconds, bytes } = await pass(() => {}, 100_000)
     assert.equal(error, undefined)
-    assert.ok(bytes > 400_000, `${bytes} bytes`)
+    assert.ok(bytes > 300_000, `${bytes} bytes, of which the first 256 KiB need not wait`)
     const fastest = ((bytes - 256 * 1024) / 100_000) * 1000
     assert.ok(milliseconds >= fastest && milliseconds < (bytes / 100_000) * 1000 + 1000, `${milliseconds} ms`)
   })
