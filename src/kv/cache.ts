@@ -27,8 +27,7 @@ export class GenerationalCache {
     const young = this.#young.get(name)
     if (young !== undefined) return young
     const old = this.#old.get(name)
-    // The copy frees the slab that the record shares with others, which may be of no use any more.
-    if (old !== undefined) this.set(old.copy())
+    if (old !== undefined) this.set(old)
     return old
   }
 

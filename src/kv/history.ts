@@ -153,16 +153,16 @@ class PackBuilder implements Changes {
   add(record: StoredRecord, previous: StoredRecord | undefined): void {
     const writer = this.#writer
     const { modRevision, storeKeySize, isTombstone } = record
-    const replaced = previous === undefined ? record.storeKey : previous.stored
     this.#names.push(record.name)
     this.#offsets.push(writer.length + 1 - this.#storeKey.length)
     this.lastRevision = modRevision
     if (isTombstone) this.#deleted.push(record.name)
     const numbers = 2 + varintSize(modRevision) + varintSize(storeKeySize) + (isTombstone ? 2 : 0)
-    writer.head(3, numbers + bytesFieldSize(replaced.length))
+    writer.head(3, numbers + bytesFieldSize(previous?.size ?? storeKeySize))
     writer.uint(1, modRevision)
     writer.uint(2, storeKeySize)
-    writer.bytes(3, replaced)
+    if (previous === undefined) writer.bytes(3, record.storeKey)
+    else previous.writeTo(writer, 3)
     if (isTombstone) writer.bool(4, true)
   }
 

@@ -1,4 +1,4 @@
-import { bytesFieldSize, Reader, varintSize } from '../wire/protobuf.ts'
+import { bytesFieldSize, Reader, varintSize, type Writer } from '../wire/protobuf.ts'
 import { bufferOf, checkSeal, damaged, Prefix, seal, SEAL_SIZE } from './layout.ts'
 import type { KeyEntry, KeyRecord } from './types.ts'
 
@@ -11,9 +11,16 @@ export interface RecordNumbers {
 }
 
 /**
- * A key's record, or the tombstone that a deleted key leaves, as it stands on disk: built once, in a buffer of
- * its own, when its entry is applied, and used by the tables in memory, the pack of history and the
- * checkpoint. So it never holds on to the message that its value came with.
+ * A record of up to so many bytes is kept as a string of one character a byte. V8 moves and frees strings one by one,
+ * while small buffers share slabs of 8 KiB, each of which stays for as long as one of its thirty records: with random
+ * writes that was ten times the memory, and work for the garbage collector. Larger ones have a buffer of their own.
+ */
+const MOST_TEXT = 4096
+
+/**
+ * A key's record, or the tombstone that a deleted key leaves, as it stands on disk: built once, when its entry is
+ * applied, and used by the tables in memory, the pack of history and the checkpoint. So it never holds on to the
+ * message that its value came with.
  *
  *     message KeyRecord {
  *       uint64 create_revision = 1; uint64 mod_revision = 2; uint64 version = 3; uint64 lease = 4;
@@ -22,11 +29,13 @@ export interface RecordNumbers {
  *     }
  */
 export class StoredRecord implements RecordNumbers {
+  /** Where small records are put together. */
+  static readonly #scratch = Buffer.alloc(MOST_TEXT)
+
   /** The key's bytes as a latin1 string: one character a byte, so that it serves as a Map's key. */
   readonly name: string
   /** The store key, immediately followed by the record. */
-  readonly #bytes: Buffer
-  readonly #keyEnd: number
+  readonly #stored: string | Buffer
   /** Where the value begins; 0: a tombstone. */
   readonly #valueStart: number
   readonly checksum: number
@@ -37,14 +46,13 @@ export class StoredRecord implements RecordNumbers {
 
   private constructor(
     name: string,
-    bytes: Buffer,
+    stored: Buffer,
     valueStart: number,
     checksum: number,
     numbers: RecordNumbers,
   ) {
     this.name = name
-    this.#bytes = bytes
-    this.#keyEnd = 1 + name.length
+    this.#stored = stored.length > MOST_TEXT ? stored : stored.toString('latin1')
     this.#valueStart = valueStart
     this.checksum = checksum
     this.createRevision = numbers.createRevision
@@ -72,7 +80,7 @@ export class StoredRecord implements RecordNumbers {
       (lease === 0 ? 0 : fieldSize(lease)) +
       (isTombstone ? 0 : bytesFieldSize(value.length)) +
       SEAL_SIZE
-    const bytes = Buffer.allocUnsafe(size)
+    const bytes = StoredRecord.#room(size)
     bytes[0] = Prefix.Key
     bytes.set(key, 1)
     let position = putField(bytes, 1 + key.length, 0x08, createRevision)
@@ -93,7 +101,7 @@ export class StoredRecord implements RecordNumbers {
    * @throws DamagedDataError where it is not what was written under this key.
    */
   static decode(name: string, key: Uint8Array, record: Uint8Array): StoredRecord {
-    const bytes = Buffer.allocUnsafe(1 + key.length + record.length)
+    const bytes = StoredRecord.#room(1 + key.length + record.length)
     bytes[0] = Prefix.Key
     bytes.set(key, 1)
     bytes.set(record, 1 + key.length)
@@ -127,50 +135,66 @@ export class StoredRecord implements RecordNumbers {
     return StoredRecord.decode(nameOf(key), key, stored.subarray(storeKeySize))
   }
 
+  /** A buffer of this size, to be used up before the next one is asked for. */
+  static #room(size: number): Buffer {
+    return size > MOST_TEXT ? Buffer.allocUnsafeSlow(size) : StoredRecord.#scratch.subarray(0, size)
+  }
+
   /** The key is deleted. */
   get isTombstone(): boolean {
     return this.#valueStart === 0
   }
 
-  /** The key, as a view. */
+  /** The key. */
   get key(): Buffer {
-    return this.#bytes.subarray(1, this.#keyEnd)
+    return Buffer.from(this.name, 'latin1')
   }
 
-  /** The value, as a view; of a tombstone, empty. */
+  /** The value; of a tombstone, empty. */
   get value(): Buffer {
-    const end = this.#bytes.length - SEAL_SIZE
-    return this.#bytes.subarray(this.isTombstone ? end : this.#valueStart, end)
+    const end = this.size - SEAL_SIZE
+    const start = this.isTombstone ? end : this.#valueStart
+    const stored = this.#stored
+    return typeof stored === 'string'
+      ? Buffer.from(stored.slice(start, end), 'latin1')
+      : stored.subarray(start, end)
+  }
+
+  /** Key in the state store and record, one behind the other. Not to be changed. */
+  get stored(): Buffer {
+    const stored = this.#stored
+    return typeof stored === 'string' ? Buffer.from(stored, 'latin1') : stored
   }
 
   /** The key in the state store. */
   get storeKey(): Buffer {
-    return this.#bytes.subarray(0, this.#keyEnd)
+    const storeKey = Buffer.allocUnsafe(this.storeKeySize)
+    storeKey[0] = Prefix.Key
+    storeKey.write(this.name, 1, 'latin1')
+    return storeKey
   }
 
-  /** The record as it is stored. */
-  get encoded(): Buffer {
-    return this.#bytes.subarray(this.#keyEnd)
+  /** Key and record as they are stored. */
+  get change(): [Buffer, Buffer] {
+    const { stored, storeKeySize } = this
+    return [stored.subarray(0, storeKeySize), stored.subarray(storeKeySize)]
   }
 
-  /** Key in the state store and record, one behind the other, not to be changed. */
-  get stored(): Buffer {
-    return this.#bytes
+  /** Writes key in the state store and record, one behind the other, as a field. */
+  writeTo(writer: Writer, field: number): void {
+    const stored = this.#stored
+    if (typeof stored === 'string') writer.latin1(field, stored)
+    else writer.bytes(field, stored)
   }
 
   /** Bytes of the key in the state store. */
   get storeKeySize(): number {
-    return this.#keyEnd
+    return 1 + this.name.length
   }
 
   /** Bytes of store key and record. */
   get size(): number {
-    return this.#bytes.length
-  }
-
-  /** The same in a buffer of its own: small buffers share slabs, and one that lives long holds a whole slab. */
-  copy(): StoredRecord {
-    return new StoredRecord(this.name, Buffer.from(this.#bytes), this.#valueStart, this.checksum, this)
+    return this.#stored.length
   }
 
   /** As the interface of the state machine shows it. Not for tombstones. */

@@ -137,7 +137,7 @@ export function encodeSession(session: Session): StateChange {
     writer.bool(3, succeeded)
     if (current !== undefined) {
       writer.bytes(4, current.key)
-      writer.bytes(5, current.encoded)
+      writer.bytes(5, current.change[1])
     }
     writer.end(begun)
   }

@@ -270,7 +270,7 @@ export class KvStateMachine implements StateMachine {
     })
     const deleted = deletion(gone, compactedRevision, this.#reader, this.#keys)
     function* changes(): Iterable<StateChange> {
-      for (const record of records.values()) yield [record.storeKey, record.encoded]
+      for (const record of records.values()) yield record.change
       for (const pack of packs) {
         yield pack.encoded
         yield encodeLine(pack)

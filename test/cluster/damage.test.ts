@@ -161,7 +161,7 @@ async function forge(node: TestNode, key: string, value: string): Promise<void> 
   subtractRecord(hash, before)
   addRecord(hash, after)
   await store.write([
-    [storeKey, after.encoded],
+    [storeKey, after.change[1]],
     [META_KEY, encodeMeta({ ...meta, presentHash: hash.value })],
   ])
   await store.close()

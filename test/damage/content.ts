@@ -87,7 +87,7 @@ async function stateOf({ directory, machine }: LoadedReplica): Promise<string> {
       if (key[0] === Prefix.History) {
         for (const { revision, key: changed, isDeletion, previous } of new Pack(key, value).changes()) {
           hash.update(JSON.stringify([revision, changed.toString('hex'), isDeletion]))
-          if (previous !== undefined) hash.update(previous.encoded)
+          if (previous !== undefined) hash.update(previous.stored)
         }
       } else if (key[0] === Prefix.Meta) {
         const { applied, revision, compactedRevision, clusterTimeMs } = decodeMeta(value)
