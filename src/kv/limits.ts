@@ -11,7 +11,7 @@ export interface KvLimits {
   readonly maxAnswersPerSession: number
   /** Bytes of kept answers of one session, reached by the entries that failed comparisons return. */
   readonly maxAnswerBytesPerSession: number
-  /** Bytes of kept answers of all sessions together. */
+  /** Bytes of kept answers of all sessions together. Beyond, idle sessions go; then RESOURCE_EXHAUSTED. */
   readonly maxAnswerBytes: number
   /** Milliseconds of cluster time without a command after which a session expires, where it asked for none. */
   readonly defaultSessionTtlMs: number

@@ -112,7 +112,7 @@ export class Sessions {
     }
     const answer = session.answer(sequence)
     if (answer !== undefined) return { outcome: 'duplicate', answer }
-    const full = this.#full(session)
+    const full = this.#full(session, clusterTimeMs)
     if (full !== undefined) return refuse('RESOURCE_EXHAUSTED', full)
     return { outcome: 'apply', session }
   }
@@ -124,15 +124,29 @@ export class Sessions {
     this.#bytes += answerBytes(answer)
   }
 
-  #full(session: Session): string | undefined {
-    const { maxAnswersPerSession, maxAnswerBytesPerSession, maxAnswerBytes } = this.#limits
+  #full(session: Session, clusterTimeMs: number): string | undefined {
+    const { maxAnswersPerSession, maxAnswerBytesPerSession } = this.#limits
     if (session.answerCount >= maxAnswersPerSession)
       return `session ${session.id} has ${session.answerCount} writes that are not acknowledged`
     if (session.bytes >= maxAnswerBytesPerSession)
       return `session ${session.id} has ${session.bytes} bytes of answers that are not acknowledged`
-    if (this.#bytes >= maxAnswerBytes)
+    if (!this.#makeRoom(clusterTimeMs))
       return `all sessions have ${this.#bytes} bytes of answers that are not acknowledged`
     return undefined
+  }
+
+  /**
+   * Sees to it that all sessions together have room for one more answer: those go that hold some and have been idle for
+   * longest. One that is in use stays, for its client may be about to repeat a write.
+   */
+  #makeRoom(clusterTimeMs: number): boolean {
+    const { maxAnswerBytes, minSessionTtlMs } = this.#limits
+    while (this.#bytes >= maxAnswerBytes) {
+      const idle = this.#longestIdle(clusterTimeMs - minSessionTtlMs)
+      if (idle === undefined) return false
+      this.#remove(idle)
+    }
+    return true
   }
 
   #note(session: Session, firstUnacked: number, clusterTimeMs: number): void {
@@ -165,6 +179,16 @@ export class Sessions {
     session.subtractFrom(this.#hash)
     for (const answer of session.answers()) session.subtractAnswerFrom(this.#hash, answer)
     this.#bytes -= session.bytes
+  }
+
+  /** Of those that hold answers and have not been active after `since`; of several the oldest. */
+  #longestIdle(since: number): Session | undefined {
+    let longest: Session | undefined
+    for (const session of this.#sessions.values()) {
+      if (session.answerCount === 0 || session.lastActiveMs > since) continue
+      if (longest === undefined || session.lastActiveMs < longest.lastActiveMs) longest = session
+    }
+    return longest
   }
 
   #leastRecentlyActive(): Session {

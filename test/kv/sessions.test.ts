@@ -123,8 +123,8 @@ describe('bounds of answers', () => {
     assert.equal(replica.value('a'), '1')
   })
 
-  it('beyond the bytes of all sessions, every session is refused until one makes room', async () => {
-    const replica = await Replica.create({ maxAnswerBytes: 128 })
+  it('beyond the bytes of all sessions, every session in use is refused until one makes room', async () => {
+    const replica = await Replica.create({ maxAnswerBytes: 128, minSessionTtlMs: 1000 })
     const [one, two, three] = [replica.open(), replica.open(), replica.open()]
     succeeded(replica.put('a', '1', one, 1, 1))
     succeeded(replica.put('a', '2', two, 1, 1))
@@ -137,6 +137,30 @@ describe('bounds of answers', () => {
 })
 
 describe('expiry and eviction', () => {
+  it('beyond the bytes of all sessions, the one that holds answers and was idle for longest goes', async () => {
+    const replica = await Replica.create({ maxAnswerBytes: 128, minSessionTtlMs: 1000 })
+    replica.time(1000)
+    const [silent, idle, younger, active] = [replica.open(), replica.open(), replica.open(), replica.open()]
+    succeeded(replica.put('a', '1', idle, 1, 1))
+    replica.time(1500)
+    succeeded(replica.put('a', '2', younger, 1, 1))
+    replica.time(1999)
+    assert.equal(
+      refusal(replica.put('a', '3', active, 1, 1)),
+      'RESOURCE_EXHAUSTED',
+      'not idle for a second yet',
+    )
+    replica.time(2000)
+    succeeded(replica.put('a', '3', active, 1, 1))
+    assert.equal(replica.machine.sessionCount, 3)
+    assert.equal(refusal(replica.put('a', '1', idle, 1, 1)), 'SESSION_EXPIRED')
+    succeeded(replica.put('a', '2', younger, 1, 1))
+    assert.equal(replica.value('a'), '3', 'that was a repetition')
+    replica.time(3000)
+    succeeded(replica.put('a', '4', silent, 1, 1))
+    assert.equal(refusal(replica.put('a', '2', younger, 1, 1)), 'SESSION_EXPIRED', 'of two, the older one')
+  })
+
   it('a session expires once it has been idle for longer than its time to live', async () => {
     const replica = await Replica.create()
     replica.time(1000)
