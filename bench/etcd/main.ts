@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
@@ -10,7 +10,7 @@ import { silenceOfKill } from './gap.ts'
 import { libraryRun, settle, unaryRun } from './pairs.ts'
 import type { Op, Run } from './pairs.ts'
 import { missing } from './preconditions.ts'
-import { ratiosOf, ratioTable, runTable, silenceTable } from './report.ts'
+import { ratiosOf, ratioTable, runTable, silenceTable, throughputPlot } from './report.ts'
 import { fill } from './system.ts'
 import type { System } from './system.ts'
 
@@ -30,6 +30,7 @@ interface Options {
   readonly basePort: number
   readonly etcdBasePort: number
   readonly dir: string
+  readonly plot?: string
   readonly json?: boolean
 }
 
@@ -55,6 +56,7 @@ const program = new Command('bench:etcd')
   .option('--base-port <port>', "Balsa's lowest port, or the next that are free", wholeNumber, 21_001)
   .option('--etcd-base-port <port>', "etcd's lowest port, or the next that are free", wholeNumber, 23_790)
   .option('--dir <folder>', 'where both put their data: on a disk, not in memory', tmpdir())
+  .option('--plot <file>', 'a picture of the throughput besides (SVG)')
   .option('--json', 'one JSON object instead of tables')
   .action(main)
 
@@ -79,7 +81,7 @@ async function main(options: Options): Promise<void> {
       process.exitCode = 1
     }
   }
-  print(options, results)
+  await print(options, results)
 }
 
 interface Results {
@@ -157,7 +159,8 @@ async function measurePair(
   }
 }
 
-function print(options: Options, { runs, silences }: Results): void {
+async function print(options: Options, { runs, silences }: Results): Promise<void> {
+  if (options.plot !== undefined && runs.length > 0) await writeFile(options.plot, throughputPlot(runs))
   const ratios = ratiosOf(runs)
   if (options.json) {
     const node = process.version

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { linePlot } from '../plot.ts'
 import { percentileOf, readable, spreadOf } from '../statistics.ts'
 import type { Spread } from '../statistics.ts'
 import type { Run } from './pairs.ts'
@@ -87,6 +88,35 @@ export function runTable(runs: readonly Run[]): string {
     ])
   }
   return table.toString()
+}
+
+const PLOT_HEIGHT = 360
+
+/** Throughput over the number in flight, medians of the pairs, as one SVG: a plot for each operation, one below another. */
+export function throughputPlot(runs: readonly Run[]): string {
+  const ops = [...new Set(runs.map(({ op }) => op))]
+  const plots = ops.map((op, i) => {
+    const same = runs.filter((run) => run.op === op)
+    const names = [...new Set(same.map(nameOf))]
+    const lines = names.map((name) => {
+      const ours = same.filter((run) => nameOf(run) === name)
+      const points = kindsOf(ours).map(([, inFlight]): [number, number] => {
+        const figures = ours
+          .filter((run) => run.inFlight === inFlight)
+          .map(({ opsPerSecond }) => opsPerSecond)
+        return [inFlight, spreadOf(figures).median]
+      })
+      return { name, points }
+    })
+    const axes = { x: 'in flight', y: 'a second', logarithmicX: true }
+    return `<g transform="translate(0 ${i * PLOT_HEIGHT})">${linePlot(lines, { title: `${op}s a second`, ...axes })}</g>`
+  })
+  const size = `viewBox="0 0 720 ${ops.length * PLOT_HEIGHT}" width="720" height="${ops.length * PLOT_HEIGHT}"`
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size}><rect width="100%" height="100%" fill="white"/>${plots.join('')}</svg>\n`
+}
+
+function nameOf({ system, load }: Run): string {
+  return `${system}, ${load}`
 }
 
 /** Time without service, one row for each system. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { silence } from '../../bench/silence.ts'
 import type { Run } from '../../bench/etcd/pairs.ts'
-import { ratiosOf, ratioTable, runTable, silenceTable } from '../../bench/etcd/report.ts'
+import { ratiosOf, ratioTable, runTable, silenceTable, throughputPlot } from '../../bench/etcd/report.ts'
 
 function run(pair: number, system: string, load: Run['load'], opsPerSecond: number): Run {
   return {
@@ -46,6 +46,18 @@ describe('the table of runs', () => {
   it('has medians, and says where something is not known', () => {
     const rows = runTable(RUNS).split('\n')
     assert.ok(rows.some((row) => /etcd.*unary.*put.*16.*1,000.*1\.00.*2\.00.*0.*\?.*5\.00/.test(row)))
+  })
+})
+
+describe('the plot', () => {
+  it('has a line for each system and load, with the medians, and a plot for each operation', () => {
+    const more = RUNS.map((one) => ({ ...one, inFlight: 64 }))
+    const gets = [...RUNS, ...more].map((one) => ({ ...one, op: 'get' as const, opsPerSecond: 7 }))
+    const svg = throughputPlot([...RUNS, ...more, ...gets])
+    assert.equal(svg.match(/<path /g)!.length, 6)
+    assert.equal(svg.match(/<circle /g)!.length, 12)
+    for (const text of ['puts a second', 'gets a second', 'etcd, unary', 'balsa, library'])
+      assert.ok(svg.includes(`>${text}</text>`), text)
   })
 })
 
