@@ -6,7 +6,11 @@ import { openSnapshot } from './snapshot/reading.ts'
 import type { StateSnapshot } from './snapshot/snapshot.ts'
 import type { StateStore } from './state-store.ts'
 
-const OPTIONS = { writeBufferSize: 16 * 1024 * 1024, cacheSize: 64 * 1024 * 1024 }
+/**
+ * Two checkpoints of the default size fill a write buffer: the fewer and larger the tables of level 0, the less often all
+ * keys are merged. At a million keys this is half of all that a put costs.
+ */
+const OPTIONS = { writeBufferSize: 64 * 1024 * 1024, cacheSize: 64 * 1024 * 1024 }
 
 /** How much of a batch is built in one turn of the event loop: what takes a small part of a millisecond. */
 const SLICE_CHANGES = 100
