@@ -226,7 +226,7 @@ export const ELECTIONS: readonly Mutant[] = [
           `    if (message.term > currentTerm && !reply && !speaksOfTheFuture(message)) {`,
       },
     ],
-    caughtBy: model(3),
+    caughtBy: tests('raft/liveness', 'raft/servers'),
   },
   {
     name: 'old-pre-vote-not-answered',
