@@ -182,7 +182,13 @@ export function decodeMeta(record: Uint8Array): Meta {
     else if (tag === 0x5a) meta.marks.push(readMark(reader.nested()))
     else reader.skip(tag)
   }
-  if (meta.format !== FORMAT) throw damaged(META_KEY, `it has the unknown format version ${meta.format}`)
+  if (meta.format !== FORMAT) {
+    // Not for `balsa recover`: nothing is wrong with it.
+    throw new DamagedDataError(
+      `the state is of format version ${meta.format}; this version of Balsa reads version ${FORMAT}. ` +
+        'Use the version of Balsa that wrote it',
+    )
+  }
   return meta
 }
 

@@ -2,9 +2,18 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { GenerationalCache } from '../../src/kv/cache.ts'
-import { decodeMeta, encodeMeta, keyNumber, numberedKey, Prefix } from '../../src/kv/layout.ts'
+import {
+  decodeMeta,
+  encodeMeta,
+  keyNumber,
+  META_KEY,
+  numberedKey,
+  Prefix,
+  sealedRecord,
+} from '../../src/kv/layout.ts'
 import { nameOf, StoredRecord } from '../../src/kv/record.ts'
 import { SetHash } from '../../src/kv/set-hash.ts'
+import { Writer } from '../../src/wire/protobuf.ts'
 
 function record(name: string, value: string): StoredRecord {
   const numbers = { createRevision: 1, modRevision: 1, version: 1, lease: 0 }
@@ -60,6 +69,36 @@ describe('records', () => {
     assert.deepEqual(
       [...keys].sort((a, b) => a.compare(b)),
       keys,
+    )
+  })
+
+  it('of any size are the same bytes: as strings up to 4 KiB, in buffers of their own beyond', () => {
+    const numbers = { createRevision: 3, modRevision: 900, version: 4, lease: 0 }
+    for (const size of [0, 1, 4000, 4075, 4076, 4077, 4078, 4079, 4080, 4081, 4096, 4097, 70_000]) {
+      const value = Buffer.from(Array.from({ length: size }, (_, i) => (i * 7) % 256))
+      const key = Buffer.from([0, 255, 128])
+      const built = StoredRecord.build(nameOf(key), key, value, numbers)
+      // Others are put together in the same room in between.
+      StoredRecord.build('other', Buffer.from('other'), Buffer.alloc(3000, 1), numbers)
+      const read = StoredRecord.decode(nameOf(key), key, built.change[1])
+      const writer = new Writer(16)
+      read.writeTo(writer, 3)
+      assert.deepEqual(built.value, value)
+      assert.deepEqual(read.value, value)
+      assert.deepEqual(Buffer.concat(read.change), built.stored)
+      assert.deepEqual(Buffer.from(writer.finish()).subarray(-built.size), built.stored)
+    }
+  })
+
+  it('of another format are refused as such, not as damage to be repaired', () => {
+    const older = sealedRecord(META_KEY, Buffer.from([0x08, 2]))
+    assert.throws(
+      () => decodeMeta(older),
+      /of format version 2; .* reads version 3\. Use the version of Balsa/,
+    )
+    assert.throws(
+      () => decodeMeta(older),
+      (error: Error) => !error.message.includes('balsa recover'),
     )
   })
 
