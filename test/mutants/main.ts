@@ -60,6 +60,10 @@ async function main(options: Options): Promise<void> {
   console.log(`seeds until caught: median ${medianSeeds(verdicts) ?? 'none'}`)
   console.log(`${((performance.now() - began) / 1000).toFixed(0)} s with ${options.jobs} at a time`)
   console.log(`mutants: ${verdicts.length}, caught: ${caught.length}`)
+  // In the words that .ci/run repeats at its very end.
+  for (const problem of problems) console.log(`failed: the unchanged source: ${problem}`)
+  for (const { mutant, caught } of verdicts)
+    if (caught === undefined) console.log(`failed: not caught: ${mutant.name}`)
   if (verdicts.length === 0 || caught.length < verdicts.length || problems.length > 0) process.exitCode = 1
 }
 

@@ -111,7 +111,7 @@ export class Chaos {
     if (dice < 450) this.#deliver()
     else if (dice < 470) this.#removeAt(this.#anyMessage())
     else if (dice < 490) this.#deliver(true)
-    else if (dice < 491) this.#breakLink(server.id, this.#anyOther(server.id))
+    else if (dice < 491) this.#breakAnyLink(server.id)
     else if (dice < 495) this.#partition()
     else if (dice < 500) cluster.heal()
     else if (!server.up) {
@@ -220,6 +220,11 @@ export class Chaos {
     for (const id of this.cluster.ids) if (this.#chance(70)) this.#breakLink(server.id, id)
   }
 
+  #breakAnyLink(id: NodeId): void {
+    const other = this.#anyOther(id)
+    if (other !== undefined) this.#breakLink(id, other)
+  }
+
   /** What is under way on it may come all the same: on the one that takes its place. */
   #breakLink(a: NodeId, b: NodeId): void {
     for (const [id, peer] of [
@@ -233,17 +238,19 @@ export class Chaos {
 
   #partition(): void {
     const away = this.#anyServer().id
-    if (this.#chance(50)) this.cluster.isolate(away)
-    else this.cluster.cut(away, this.#anyOther(away))
+    if (this.#chance(50)) return this.cluster.isolate(away)
+    const other = this.#anyOther(away)
+    if (other !== undefined) this.cluster.cut(away, other)
   }
 
   #anyServer(): ModelServer {
     return this.cluster.server(`n${1 + this.#random.below(this.cluster.servers.size)}`)
   }
 
-  #anyOther(id: NodeId): NodeId {
+  /** Undefined: it is alone. */
+  #anyOther(id: NodeId): NodeId | undefined {
     const others = this.cluster.ids.filter((other) => other !== id)
-    return others[this.#random.below(others.length)]!
+    return others[this.#random.below(others.length)]
   }
 
   #anyLeader(): ModelServer | undefined {
