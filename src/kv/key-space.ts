@@ -58,11 +58,13 @@ export class KeySpace {
     return record?.isTombstone ? undefined : record
   }
 
-  /** Puts a record in place of the key's last one. */
-  set(record: StoredRecord): void {
+  /** Puts a record in place of the key's last one, which `find` has found. */
+  replace(previous: StoredRecord | undefined, record: StoredRecord): void {
     const keys = this.#dirty.size
     this.#dirty.set(record.name, record)
-    if (this.#dirty.size > keys) this.#dirtyBytes += record.size
+    // A key that was dirty already is written once all the same: with its last record.
+    const spared = this.#dirty.size === keys ? (previous?.size ?? 0) : 0
+    this.#dirtyBytes += record.size - spared
     this.#cache.set(record)
   }
 

@@ -102,7 +102,7 @@ export class Writes {
   }
 
   #replace(previous: StoredRecord | undefined, record: StoredRecord): void {
-    this.#keys.set(record)
+    this.#keys.replace(previous, record)
     this.#history.add(record, previous)
     subtractRecord(this.#hash, previous)
     addRecord(this.#hash, record)

@@ -134,6 +134,37 @@ describe('checkpoints', () => {
     assert.equal(replica.machine.unwrittenBytes, 0)
   })
 
+  it('unwrittenBytes counts a key that changes several times by what it ends with', async () => {
+    const replica = await Replica.create()
+    for (const size of [10, 20_000, 3000, 0, 50_000]) {
+      for (let key = 0; key < 20; key++) {
+        if (size === 0) replica.delete(`key${key}`)
+        else replica.put(`key${key}`, 'x'.repeat(size))
+      }
+      const frozen = [...replica.machine.freeze()!.changes]
+      replica.machine.checkpointWritten()
+      replica.store.write(frozen)
+    }
+    for (const size of [10, 20_000, 0, 40_000, 500]) {
+      for (let key = 0; key < 20; key++) {
+        if (size === 0) replica.delete(`key${key}`)
+        else replica.put(`key${key}`, 'x'.repeat(size))
+      }
+    }
+    const estimate = replica.machine.unwrittenBytes
+    const written = [...replica.machine.freeze()!.changes]
+      .map(([key, value]) => key.length + (value?.length ?? 0))
+      .reduce((sum, bytes) => sum + bytes, 0)
+    assert.ok(Math.abs(written - estimate) < 0.01 * written, `${estimate} of ${written} bytes`)
+  })
+
+  it('unwrittenBytes sees small keys that grow before they are written', async () => {
+    const replica = await Replica.create()
+    for (let key = 0; key < 20; key++) replica.put(`key${key}`, 'small')
+    for (let key = 0; key < 20; key++) replica.put(`key${key}`, 'x'.repeat(100_000))
+    assert.ok(replica.machine.unwrittenBytes >= 2_000_000, `${replica.machine.unwrittenBytes}`)
+  })
+
   it('a deleted key leaves a tombstone in the store', async () => {
     const replica = await Replica.create()
     replica.put('a', '1')
