@@ -24,23 +24,20 @@ export class Candidate implements RoleBehaviour {
 
   /** Asks everyone. Returns the next role where this node alone decides. */
   begin(): Transition {
-    const { id, log, currentTerm, peers } = this.#state
-    const request = { from: id, lastLogIndex: log.lastIndex, lastLogTerm: log.lastTerm }
-    if (this.role === 'preCandidate') {
-      for (const to of peers) this.#state.send({ ...request, type: 'preVote', to, term: currentTerm + 1 })
-      return this.#count(id, true)
+    const { id, currentTerm, durability } = this.#state
+    if (this.role === 'candidate') {
+      this.#state.enterTerm(currentTerm + 1, id)
+      this.#ownVote = durability.lastWriteId + 1
     }
-    this.#state.enterTerm(currentTerm + 1, id)
-    for (const to of peers) {
-      this.#state.sendAfterWrite({ ...request, type: 'vote', to, term: this.#state.currentTerm })
-    }
-    this.#ownVote = this.#state.durability.lastWriteId + 1
-    return
+    this.#ask()
+    return this.role === 'preCandidate' ? this.#count(id, true) : undefined
   }
 
   tick(): Transition {
     this.#ticks++
-    return this.#ticks >= this.#electionTimeout ? 'preCandidate' : undefined
+    if (this.#ticks >= this.#electionTimeout) return 'preCandidate'
+    if (this.#ticks % this.#state.options.heartbeatTicks === 0) this.#ask()
+    return
   }
 
   receive(message: Message): Transition {
@@ -74,6 +71,21 @@ export class Candidate implements RoleBehaviour {
 
   leave(): void {
     this.#votes.clear()
+  }
+
+  /**
+   * Asks those that have not answered, again where need be (§5.5): a request may have been lost, and who still heard a
+   * leader when it came says nothing, but may have missed that leader since.
+   */
+  #ask(): void {
+    const { id, log, currentTerm, peers } = this.#state
+    const request = { from: id, lastLogIndex: log.lastIndex, lastLogTerm: log.lastTerm }
+    for (const to of peers) {
+      if (this.#votes.has(to)) continue
+      if (this.role === 'preCandidate')
+        this.#state.send({ ...request, type: 'preVote', to, term: currentTerm + 1 })
+      else this.#state.sendAfterWrite({ ...request, type: 'vote', to, term: currentTerm })
+    }
   }
 
   /** Each voter counts once, whatever the number of its messages. */

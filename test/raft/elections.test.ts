@@ -87,6 +87,22 @@ describe('rules for candidates (Figure 3.1, §3.4)', () => {
     assert.equal(lone.view.role, 'leader')
   })
 
+  it('asks those again that have not answered, a heartbeat interval later (§5.5)', () => {
+    const lone = new Lone({
+      voters: ['n1', 'n2', 'n3', 'n4', 'n5'],
+      raft: { electionTicks: 10, heartbeatTicks: 3 },
+    })
+    const asked = (ticks: number): string[] => lone.tick(ticks).map(({ type, to }) => `${type} ${to}`)
+    lone.timeout()
+    lone.receive(preVoteReply({ from: 'n2', term: 1 }))
+    assert.deepEqual(asked(2), [])
+    assert.deepEqual(asked(1), ['preVote n3', 'preVote n4', 'preVote n5'])
+    lone.receive(preVoteReply({ from: 'n3', term: 1 }))
+    lone.receive(voteReply({ from: 'n4', granted: false }))
+    assert.deepEqual(asked(2), [])
+    assert.deepEqual(asked(1), ['vote n2', 'vote n3', 'vote n5'])
+  })
+
   it('a vote of an earlier term does not count', () => {
     const lone = new Lone()
     lone.campaign()
@@ -145,7 +161,12 @@ describe('election time-outs (§3.4)', () => {
       const rounds = 200
       for (let seed = 1; seed <= rounds; seed++) {
         const cluster = new Cluster({ size: 5, raft: { seed } })
-        if (as === 'candidates') for (const id of cluster.ids) cluster.timeout(id)
+        if (as === 'candidates') {
+          for (const id of cluster.ids) cluster.timeout(id)
+          cluster.run({ type: 'preVote' })
+          cluster.deliver({ type: 'preVoteReply' })
+          for (const id of cluster.ids) assert.equal(cluster.server(id).view.role, 'candidate')
+        }
         cluster.take()
         const servers = [...cluster.servers.values()]
         let campaigning = 0

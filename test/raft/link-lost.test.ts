@@ -127,6 +127,24 @@ describe('a cluster whose leader dies', () => {
     assert.equal(ticksWithoutLeader(cluster, 'n2'), 1 + 5)
     assert.deepEqual([cluster.leaders[0]!.id, cluster.leaders[0]!.view.term], ['n3', 2])
   })
+
+  it('has another a heartbeat later where the only one that can lead notices it first', () => {
+    const cluster = new Cluster({ raft })
+    cluster.elect('n2')
+    cluster.cut('n2', 'n3')
+    cluster.write('n2', 'set x 1')
+    cluster.heal()
+    cluster.crash('n2')
+    cluster.server('n1').step({ type: 'linkLost', peer: 'n2' })
+    cluster.pass(1)
+    assert.equal(cluster.server('n1').view.role, 'preCandidate', 'n3 still hears n2, for all it knows')
+    cluster.server('n3').step({ type: 'linkLost', peer: 'n2' })
+    cluster.pass(5)
+    assert.deepEqual(
+      cluster.leaders.map(({ id, view }) => [id, view.term]),
+      [['n1', 2]],
+    )
+  })
 })
 
 describe('a cluster whose leader lives', () => {

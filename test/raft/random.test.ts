@@ -35,7 +35,7 @@ describe('random runs: invariants after every step, and rest once the trouble en
       test.diagnostic(JSON.stringify(totals))
       // A run in which nothing happens proves nothing.
       for (const [what, count] of Object.entries(totals)) {
-        assert.ok(count >= SEEDS.length, `hardly anything happened: ${count} ${what}`)
+        assert.ok(count >= SEEDS.length / 2, `hardly anything happened: ${count} ${what}`)
       }
     })
   }

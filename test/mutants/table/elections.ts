@@ -266,6 +266,19 @@ export const ELECTIONS: readonly Mutant[] = [
     caughtBy: tests('raft/liveness'),
   },
   {
+    name: 'asks-for-votes-once',
+    mistake:
+      'Who still heard a leader when it was asked is not asked again: an election time-out is lost (§5.5)',
+    edits: [
+      {
+        file: 'src/raft/candidate.ts',
+        find: `    if (this.#ticks % this.#state.options.heartbeatTicks === 0) this.#ask()\n`,
+        replace: '',
+      },
+    ],
+    caughtBy: tests('raft/link-lost'),
+  },
+  {
     name: 'any-link-is-the-leaders',
     mistake: 'A follower stands for election when the link to another follower breaks',
     edits: [
