@@ -205,7 +205,8 @@ export class Replica {
       { disk: directory, clock, logger, id: config.id, peers: peerViews },
       config,
     )
-    this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, config)
+    const headStart = members.filter((id) => id < config.id).length / members.length
+    this.#checkpointer = new Checkpointer(machine, directory.stateStore, clock, { ...config, headStart })
     const log = directory.logStore
     const checkpointer = this.#checkpointer
     this.#states = new StateTransfer({

@@ -70,3 +70,73 @@ describe('a checkpoint up to an entry', () => {
     await assert.rejects(checkpointer.writeUpTo(1), BrokenInvariantError)
   })
 })
+
+describe('the checkpoints of nodes that apply the same', () => {
+  /** After which of `writes` equal puts, `everyMs` apart, a node with this head start wrote a checkpoint. */
+  async function rhythm(headStart: number, writes: number, everyMs: number): Promise<number[]> {
+    const store = new MemoryStateStore()
+    await store.open()
+    const machine = await KvStateMachine.restore(store)
+    const log = new LogMaker()
+    let now = 0
+    const clock = { ...systemClock(), now: () => now }
+    const settings = { checkpointIntervalMs: 1000, checkpointBytes: 30_000, headStart }
+    const checkpointer = new Checkpointer(machine, store, clock, settings)
+    const written: number[] = []
+    for (let i = 1; i <= writes; i++, now += everyMs) {
+      machine.apply(log.command(put(`key${i}`, 'x'.repeat(1000))))
+      const before = checkpointer.index
+      await checkpointer.writeIfDue()
+      if (checkpointer.index > before) written.push(i)
+    }
+    return written
+  }
+
+  it('are equally far apart where bytes make them due', async () => {
+    const [first, second, third] = await Promise.all([0, 1 / 3, 2 / 3].map((start) => rhythm(start, 100, 1)))
+    const period = first![1]! - first![0]!
+    assert.ok(period > 20 && period < 30, `${period} puts a period`)
+    for (const [nodes, parts] of [
+      [second!, 2],
+      [third!, 1],
+    ] as const) {
+      const expected = [0, 1, 2].map((n) => Math.round((parts * period) / 3) + n * period)
+      for (const [n, at] of expected.entries())
+        assert.ok(Math.abs(nodes[n]! - at) <= 2, `${nodes.join()}; ${expected.join()}`)
+    }
+  })
+
+  it('are equally far apart where time makes them due', async () => {
+    assert.deepEqual(await rhythm(0, 30, 100), [11, 21])
+    assert.deepEqual(await rhythm(0.3, 30, 100), [8, 18, 28])
+    assert.deepEqual(await rhythm(0.6, 30, 100), [5, 15, 25])
+  })
+
+  it('begin anew with the head start after a pause, in which time made one due', async () => {
+    const store = new MemoryStateStore()
+    await store.open()
+    const machine = await KvStateMachine.restore(store)
+    const log = new LogMaker()
+    let now = 0
+    const settings = { checkpointIntervalMs: 1000, checkpointBytes: 30_000, headStart: 0.5 }
+    const checkpointer = new Checkpointer(machine, store, { ...systemClock(), now: () => now }, settings)
+    const bytesWritten: number[] = []
+    const write = async (): Promise<void> => {
+      machine.apply(log.command(put(`key${now}`, 'x'.repeat(1000))))
+      const bytes = machine.unwrittenBytes
+      const before = checkpointer.index
+      await checkpointer.writeIfDue()
+      if (checkpointer.index > before) bytesWritten.push(bytes)
+    }
+    for (let i = 0; i < 50; i++) await write()
+    now += 5000
+    await write()
+    for (let i = 0; i < 50; i++) await write()
+    const [half, full, late, again, fullAgain] = bytesWritten
+    assert.ok(half! >= 15_000 && half! < 17_000, bytesWritten.join())
+    assert.ok(full! >= 30_000 && full! < 32_000, bytesWritten.join())
+    assert.ok(late! < 15_000, bytesWritten.join())
+    assert.ok(again! >= 15_000 && again! < 17_000, bytesWritten.join())
+    assert.ok(fullAgain! >= 30_000 && fullAgain! < 32_000, bytesWritten.join())
+  })
+})
