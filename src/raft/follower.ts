@@ -10,9 +10,10 @@ export class Follower implements RoleBehaviour {
   #ticksSinceLeader = 0
   #electionTimeout: number
 
-  constructor(state: RaftState) {
+  /** @param firstTimeout how long it waits for a leader's first word, in ticks: by default an election time-out. */
+  constructor(state: RaftState, firstTimeout = state.drawElectionTimeout()) {
     this.#state = state
-    this.#electionTimeout = state.drawElectionTimeout()
+    this.#electionTimeout = firstTimeout
   }
 
   tick(): Transition {
@@ -60,8 +61,8 @@ export class Follower implements RoleBehaviour {
    */
   linkLost(peer: NodeId): void {
     if (peer !== this.#state.leader || !this.followsLiveLeader()) return
-    const { electionTicks, heartbeatTicks } = this.#state.options
-    const wait = 1 + this.#state.campaignTurn() * heartbeatTicks
+    const { electionTicks } = this.#state.options
+    const wait = 1 + this.#state.campaignTurn()
     const left = this.#electionTimeout - this.#ticksSinceLeader
     this.#ticksSinceLeader = electionTicks
     this.#electionTimeout = electionTicks + Math.min(left, wait)

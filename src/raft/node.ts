@@ -52,7 +52,11 @@ export class RaftNode {
   constructor(options: RaftOptions, initial: InitialState) {
     assert(options.heartbeatTicks < options.electionTicks, 'a heartbeat must come well before an election')
     this.#state = new RaftState(options, initial)
-    this.#role = new Follower(this.#state)
+    const { firstElectionTicks: first } = options
+    this.#role = new Follower(
+      this.#state,
+      first === undefined ? undefined : first + this.#state.campaignTurn(),
+    )
   }
 
   /** Takes one input. Throws InvariantViolation where a rule of the algorithm is broken: the node must stop then. */

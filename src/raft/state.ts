@@ -31,6 +31,11 @@ export interface RaftOptions {
   /** The shortest election time-out; each one is drawn from here up to twice this (§3.4). */
   readonly electionTicks: number
   readonly heartbeatTicks: number
+  /**
+   * How long a node that has just started waits for a leader's word before it asks, in its turn, whether it may lead; by
+   * default an election time-out. It can be short: where a leader lives, nobody grants a pre-vote (§4.2.3, §9.6).
+   */
+  readonly firstElectionTicks?: number
   /** The most entries of one AppendEntries, unless a single entry is larger. */
   readonly maxAppendBytes: number
   /** The most that may be on its way to a follower without an answer. */
@@ -169,10 +174,11 @@ export class RaftState {
     return this.options.electionTicks + this.#random.below(this.options.electionTicks)
   }
 
-  /** How many voters come before this one when the leader is lost, in the order of ids. */
+  /** How long this node leaves others the first turn where there is no leader, in ticks: in the order of ids, each a heartbeat. */
   campaignTurn(): number {
-    const { id, leader } = this
-    return this.peers.filter((peer) => peer < id && peer !== leader && this.quorum.isVoter(peer)).length
+    const { id, leader, options } = this
+    const before = this.peers.filter((peer) => peer < id && peer !== leader && this.quorum.isVoter(peer))
+    return before.length * options.heartbeatTicks
   }
 
   // ---- the log ----

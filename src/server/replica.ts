@@ -178,13 +178,15 @@ export class Replica {
     this.#directory = directory
     this.#loaded = loaded
     this.#machine = machine
+    const electionTicks = Math.ceil(config.electionMs / tickMs)
+    const heartbeatTicks = Math.max(1, Math.round(config.heartbeatMs / tickMs))
     const newCore = parts.newCore ?? ((options, initial) => new RaftNode(options, initial))
     this.#raft = newCore(
       {
         id: config.id,
         membership: { voters: members, outgoing: [], learners: [] },
-        electionTicks: Math.ceil(config.electionMs / tickMs),
-        heartbeatTicks: Math.max(1, Math.round(config.heartbeatMs / tickMs)),
+        ...{ electionTicks, heartbeatTicks },
+        firstElectionTicks: Math.min(2 * heartbeatTicks, electionTicks),
         maxAppendBytes: MAX_APPEND_BYTES,
         maxInFlightBytes: MAX_IN_FLIGHT_BYTES,
         maxInFlightEntries: MAX_IN_FLIGHT_ENTRIES,

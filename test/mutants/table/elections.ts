@@ -296,8 +296,8 @@ export const ELECTIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/raft/follower.ts',
-        find: `const wait = 1 + this.#state.campaignTurn() * heartbeatTicks`,
-        replace: `const wait = 1 + 0 * heartbeatTicks`,
+        find: `const wait = 1 + this.#state.campaignTurn()`,
+        replace: `const wait = 1`,
       },
     ],
     caughtBy: tests('raft/link-lost'),
