@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts'
+import { LARGEST_REQUEST_BYTES } from '../wire/message-size.ts'
 import type { Consistency } from '../wire/read-request.ts'
 import type { Expectation } from '../wire/types.ts'
 
@@ -46,19 +47,20 @@ export const DEFAULT_LIMITS: SizeLimits = Object.freeze({
   maxRequestBytes: 4 * 1024 * 1024,
 })
 
-/** What a request takes on the wire beside keys and values, and each key or pair of it: never less. */
-const REQUEST_OVERHEAD = 64
-const ITEM_OVERHEAD = 16
-
 /** setTimeout's own limit. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
 
-/** The limits in force: the nodes' defaults where none are given. Throws InvalidArgumentError for what is none. */
+/**
+ * The limits in force: the nodes' defaults where none are given. Throws InvalidArgumentError for what is none, and for
+ * more than any node can be set to take: that would break the connection, with every other call on it.
+ */
 export function checkLimits(limits: Partial<SizeLimits> = {}): SizeLimits {
   const all = { ...DEFAULT_LIMITS, ...limits }
   for (const [name, bytes] of Object.entries(all)) {
-    if (!Number.isSafeInteger(bytes) || bytes < 1) {
-      throw new InvalidArgumentError(`${name} must be a whole number of bytes from 1, not ${String(bytes)}`)
+    if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > LARGEST_REQUEST_BYTES) {
+      throw new InvalidArgumentError(
+        `${name} must be a whole number of bytes from 1 to ${LARGEST_REQUEST_BYTES}, not ${String(bytes)}`,
+      )
     }
   }
   return Object.freeze(all)
@@ -86,10 +88,7 @@ export function valueBytes(value: Bytes, { maxValueBytes }: SizeLimits): Uint8Ar
 /** The keys of a read. */
 export function readKeys(keys: readonly Bytes[], limits: SizeLimits): Uint8Array[] {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('the keys must be an array')
-  const read = keys.map((key: Bytes) => keyBytes(key, limits))
-  const size = read.reduce((sum, key) => sum + key.length + ITEM_OVERHEAD, 0)
-  checkRequestSize(size, limits)
-  return read
+  return keys.map((key: Bytes) => keyBytes(key, limits))
 }
 
 /** The pairs of a putMany: at least one, and no key twice. */
@@ -101,8 +100,7 @@ export function putPairs(
     throw new InvalidArgumentError('putMany takes an array of at least one [key, value]')
   }
   const seen = new Set<string>()
-  let size = 0
-  const puts = (pairs as readonly (readonly [Bytes, Bytes])[]).map((pair) => {
+  return (pairs as readonly (readonly [Bytes, Bytes])[]).map((pair) => {
     if (!Array.isArray(pair) || pair.length !== 2) {
       throw new InvalidArgumentError('putMany takes pairs of [key, value]')
     }
@@ -113,11 +111,18 @@ export function putPairs(
       throw new InvalidArgumentError(`putMany has the key ${JSON.stringify(text)} twice`)
     }
     seen.add(text)
-    size += key.length + value.length + ITEM_OVERHEAD
     return { key, value }
   })
-  checkRequestSize(size, limits)
-  return puts
+}
+
+/** What a whole request takes, in bytes. Throws InvalidArgumentError where it is too large. */
+export function checkRequestSize(size: number, { maxRequestBytes }: SizeLimits): number {
+  if (size > maxRequestBytes) {
+    throw new InvalidArgumentError(
+      `a request has at most ${maxRequestBytes} bytes, this one has about ${size}: split it`,
+    )
+  }
+  return size
 }
 
 /** The condition of a compare-and-swap: exactly one of the three. */
@@ -196,10 +201,4 @@ function copyBytes(input: Bytes, what: string): Uint8Array {
 
 function describe(input: unknown): string {
   return input === null ? 'null' : typeof input
-}
-
-function checkRequestSize(size: number, { maxRequestBytes }: SizeLimits): void {
-  if (size + REQUEST_OVERHEAD > maxRequestBytes) {
-    throw new InvalidArgumentError(`a request has at most ${maxRequestBytes} bytes, this one has ${size}`)
-  }
 }

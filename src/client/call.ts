@@ -2,6 +2,7 @@ import {
   AbortedError,
   type BalsaError,
   OutcomeUnknownError,
+  ResourceExhaustedError,
   SessionExpiredError,
   TimeoutError,
   UnavailableError,
@@ -126,6 +127,15 @@ export class Call {
       'the session has expired; whether an earlier try of the write was applied cannot be told any more',
       { outcomeUnknown: true, cause: this.#lastError() },
     )
+  }
+
+  /** What the call fails with whose message was, as it seems, too large for somebody on the way. */
+  tooLargeError(cause: Error): BalsaError {
+    const why = `the connection ended because a message was too large: most likely this one, of about ${this.size} bytes`
+    if (this.outcomeUnknown) {
+      return new OutcomeUnknownError(`${why}; the write may or may not have happened`, { cause })
+    }
+    return new ResourceExhaustedError(why, { cause })
   }
 
   #lastError(): Error | undefined {

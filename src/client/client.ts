@@ -10,6 +10,7 @@ import {
   checkConsistency,
   checkEndpoints,
   checkLimits,
+  checkRequestSize,
   checkRevision,
   checkTimeout,
   keyBytes,
@@ -24,6 +25,7 @@ import type { Runtime } from './connector.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Entry } from './entry.ts'
 import { systemRuntime } from './grpc-connector.ts'
+import { requestBytes } from './request-size.ts'
 import { type ClusterStatus, clusterStatus } from './status.ts'
 
 export interface ClientOptions {
@@ -31,7 +33,10 @@ export interface ClientOptions {
   readonly endpoints: readonly string[]
   /** Milliseconds until a call ends that has no answer, unless the call says otherwise. Default: 5000. */
   readonly timeoutMs?: number | undefined
-  /** What is refused before it is sent: the nodes' settings of these names, where they are not the defaults. */
+  /**
+   * What is refused before it is sent: the nodes' settings of these names, where they are not the defaults. Above the
+   * nodes' own, it is the node that refuses, as surely and with the same INVALID_ARGUMENT.
+   */
   readonly limits?: Partial<SizeLimits> | undefined
 }
 
@@ -47,9 +52,6 @@ const DEFAULT_TIMEOUT_MS = 5000
 
 /** How long a node is waited for when its status is asked for, at most, in milliseconds. */
 const STATUS_TIMEOUT_MS = 2000
-
-/** What a request takes beside its keys and values, about, in bytes. */
-const REQUEST_BYTES = 48
 
 /**
  * A client of a Balsa cluster. It finds the leader and follows it; it tries again by itself, within each call's
@@ -211,34 +213,11 @@ export class BalsaClient {
 
   #submit(body: CallBody, options: CallOptions | undefined, reject: (error: BalsaError) => void): void {
     const timeoutMs = options?.timeoutMs === undefined ? this.#timeoutMs : checkTimeout(options.timeoutMs)
-    this.#dispatcher.submit(body, requestBytes(body), timeoutMs, options?.signal, reject)
+    const size = checkRequestSize(requestBytes(body), this.#limits)
+    this.#dispatcher.submit(body, size, timeoutMs, options?.signal, reject)
   }
 }
 
 function toEntries({ entries }: ReadResult): (Entry | undefined)[] {
   return entries.map((found) => found && new Entry(found))
-}
-
-/** About how many bytes the request takes. */
-function requestBytes(body: CallBody): number {
-  let size = REQUEST_BYTES
-  if (body.type === 'read') {
-    for (const key of body.keys) size += key.length + REQUEST_BYTES
-    return size
-  }
-  const { operation } = body
-  switch (operation.type) {
-    case 'compact':
-      return size
-    case 'put':
-      return size + operation.key.length + operation.value.length
-    case 'delete':
-      return size + operation.key.length
-    case 'cas':
-      if (operation.expected.type === 'value') size += operation.expected.value.length
-      return size + operation.key.length + operation.newValue.length
-    case 'putMany':
-      for (const put of operation.puts) size += put.key.length + put.value.length + REQUEST_BYTES
-      return size
-  }
 }

@@ -7,7 +7,10 @@ export interface ConnectionHandlers {
   frame(bytes: Uint8Array): void
   /** What was sent has left: `unsentBytes` is low again. */
   drained(): void
-  /** The connection is gone, or never came about. Called at most once, and nothing after it. */
+  /**
+   * The connection is gone, or never came about. Called at most once, and nothing after it. A ResourceExhaustedError
+   * says that a message was too large for the other side, or for somebody on the way.
+   */
   closed(error: Error): void
 }
 

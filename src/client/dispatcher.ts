@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { AbortedError, type BalsaError, UnavailableError } from '../errors.ts'
+import { AbortedError, type BalsaError, ResourceExhaustedError, UnavailableError } from '../errors.ts'
 import { encodeCommand } from '../wire/command.ts'
 import { type ErrorDetail, toError } from '../wire/error-detail.ts'
 import type { ServerResponse } from '../wire/frames.ts'
@@ -126,8 +126,22 @@ export class Dispatcher implements LinkEvents {
     }
     if (this.#opening?.stream === stream) this.#opening = undefined
     if (this.#sessionEnd?.stream === stream) this.#sessionEnd.done()
+    if (error instanceof ResourceExhaustedError) this.#endLargest(again, error)
     this.#waiting.putBack(again)
     this.#schedule()
+  }
+
+  /**
+   * A message was too large for somebody on the way: not for a node of today, but for an older one, or a proxy. Sent
+   * once more, it would break the next stream too, and keep everybody else's calls from their answers. Which one it was
+   * is not said: of those that went in frames of their own the largest is taken out of `calls`.
+   */
+  #endLargest(calls: Call[], error: Error): void {
+    let largest: Call | undefined
+    for (const call of calls) if (call.size > (largest?.size ?? FRAME_BYTES)) largest = call
+    if (largest === undefined) return
+    calls.splice(calls.indexOf(largest), 1)
+    this.#end(largest, largest.tooLargeError(error))
   }
 
   answered(stream: NodeStream, responses: readonly ServerResponse[]): void {

@@ -1,6 +1,6 @@
 import { Client, type ClientDuplexStream, credentials, status as grpcStatus } from '@grpc/grpc-js'
 import { systemClock } from '../clock.ts'
-import { UnavailableError } from '../errors.ts'
+import { ResourceExhaustedError, UnavailableError } from '../errors.ts'
 import { plainDetails } from '../wire/grpc-details.ts'
 import type { StatusResponse } from '../wire/proto.ts'
 import { exchangeMethod } from '../wire/services.ts'
@@ -78,7 +78,10 @@ class GrpcConnection implements Connection {
     })
     this.#stream.on('error', (error: Error & { details?: string; code?: number }) => {
       const code = error.code === undefined ? '' : ` (${grpcStatus[error.code]})`
-      ended(unavailable(endpoint, `${plainDetails(error.details ?? error.message)}${code}`, error))
+      const why = `${plainDetails(error.details ?? error.message)}${code}`
+      // gRPC's word for a message above the receiver's limit. A node that is short of something says so in its answers.
+      if (error.code !== grpcStatus.RESOURCE_EXHAUSTED) ended(unavailable(endpoint, why, error))
+      else ended(new ResourceExhaustedError(`${endpoint}: ${why}`, { cause: error }))
     })
     this.#stream.on('end', () => ended(unavailable(endpoint, 'the node ended the connection', undefined)))
   }

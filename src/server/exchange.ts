@@ -12,6 +12,9 @@ import { answerTooLarge, invalid, tooBusy } from './refusals.ts'
 /** A frame is sent off early once it has this many bytes. */
 const FRAME_BYTES = 256 * 1024
 
+/** More than what goes around one answer in a frame, in bytes: heads and the request's id. */
+const ANSWER_OVERHEAD_BYTES = 32
+
 /**
  * While so much waits for the client to take it, its reads are refused for the moment, in bytes: however much it asks
  * for at once, it gets it piece by piece, and no more than this stays here for it.
@@ -85,11 +88,14 @@ export class Exchange {
   }
 
   #found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
-    const size = readResultSize(revision, entries)
+    const size = readResultSize(revision, entries) + ANSWER_OVERHEAD_BYTES
     if (entries.length > 1 && size > this.#front.limits.maxRequestBytes) {
       this.fail(id, answerTooLarge(size, this.#front.limits.maxRequestBytes))
       return
     }
+    // What was gathered before a large answer goes first: a client takes messages up to a limit of its own, and by
+    // default no answer alone is above the usual one.
+    if (this.#writer.size + size > FRAME_BYTES) this.#flush()
     this.#writer.read(id, revision, entries)
     this.#flushSoon()
   }

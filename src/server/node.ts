@@ -10,7 +10,7 @@ import type { StopError } from '../errors.ts'
 import { NodeDisk } from '../storage/node-disk.ts'
 import { peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
 import { GrpcTransport } from '../transport/grpc-transport.ts'
-import { MAX_PEER_FRAME_BYTES } from '../transport/peers.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 import { kvMethods, loadProtos } from '../wire/proto.ts'
 import { BackupService } from './backup-service.ts'
 import { statusHandler } from './cluster-service.ts'
@@ -27,7 +27,7 @@ import type { UnaryHandler } from './unary-call.ts'
 import { answerDirectly } from './unary-streams.ts'
 import { digestsHandler, Upkeep } from './upkeep.ts'
 
-/** What a message may weigh beyond the largest request: heads, ids, and the answers gathered with it. */
+/** What a unary message may weigh beyond the largest request, in bytes: heads, and fields that are newer than this node. */
 const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
 
 /** How often a client that says nothing is asked whether it lives, in milliseconds: some vanish without a word. */
@@ -98,18 +98,13 @@ class Node implements RunningNode {
     this.#loaded = loaded
     const peerOptions = peerServerOptions(config.electionMs)
     this.#clientServer = new Server({
-      'grpc.max_receive_message_length': this.#maxMessageBytes,
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': -1,
       'grpc.keepalive_time_ms': CLIENT_KEEPALIVE_MS,
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)
     this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
-  }
-
-  /** What a client may send at a time. */
-  get #maxMessageBytes(): number {
-    return this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES
   }
 
   /** However it ends, nothing of it stays open. */
@@ -151,7 +146,7 @@ class Node implements RunningNode {
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
-    answerDirectly(this.#peerServer, this.#unary, MAX_PEER_FRAME_BYTES)
+    answerDirectly(this.#peerServer, this.#unary, MAX_MESSAGE_BYTES)
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
     this.#upkeep.start()
@@ -219,7 +214,7 @@ class Node implements RunningNode {
       alarm: () => this.#upkeep.alarm,
     }
     this.#clientServer.addService(kvMethods, kv)
-    answerDirectly(this.#clientServer, this.#unary, this.#maxMessageBytes)
+    answerDirectly(this.#clientServer, this.#unary, this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES)
     const { clusterName } = this.#config
     const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }
     const backups = new BackupService(replica, forwarder, author, systemClock())

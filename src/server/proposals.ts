@@ -69,6 +69,7 @@ export class Proposals {
     this.#headIndex++
     this.#bytes -= call.data.length
     if ('refused' in result) {
+      // This entry did nothing. Whether an earlier one of the same write did is not what it says.
       call.fail({ code: result.refused, message: result.message, notExecuted: true, leader: undefined })
     } else {
       call.succeed(result)

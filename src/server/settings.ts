@@ -1,5 +1,5 @@
 import type { NodeId } from '../raft/types.ts'
-import { MAX_PEER_FRAME_BYTES } from '../transport/peers.ts'
+import { LARGEST_REQUEST_BYTES } from '../wire/message-size.ts'
 import {
   bytes,
   GIB,
@@ -111,9 +111,6 @@ const dialAddress = (given: string) => {
   return formatAddress(address)
 }
 
-/** A request has to fit in a frame between nodes, with what goes around it: one that does not is never replicated. */
-const LARGEST_REQUEST = MAX_PEER_FRAME_BYTES - 4 * MIB
-
 /** Every setting of a node, under the key that it has in a configuration file. */
 export const SETTINGS = Object.freeze({
   id: text('id', 'id', '`n1` without `--peers`', "This node's name within the cluster.", parseNodeId),
@@ -176,11 +173,11 @@ export const SETTINGS = Object.freeze({
     'How long a follower waits for the leader before it stands for election, in milliseconds (each time drawn anew from one to two times this). At least 3 heartbeats.',
   ),
   maxKeyBytes: bytes('max-key-bytes', 4 * KIB, [1, MIB], 'The longest key.'),
-  maxValueBytes: bytes('max-value-bytes', MIB, [1, LARGEST_REQUEST], 'The largest value.'),
+  maxValueBytes: bytes('max-value-bytes', MIB, [1, LARGEST_REQUEST_BYTES], 'The largest value.'),
   maxRequestBytes: bytes(
     'max-request-bytes',
     4 * MIB,
-    [KIB, LARGEST_REQUEST],
+    [KIB, LARGEST_REQUEST_BYTES],
     'The largest request. At least the longest key and the largest value together.',
   ),
   maxWaitingProposals: Object.freeze<Setting<number>>({

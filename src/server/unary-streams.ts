@@ -1,6 +1,8 @@
 import type { Server } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { grpcError } from './grpc-errors.ts'
+import { invalid } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
 
@@ -37,7 +39,7 @@ const FOREVER_MS = 2 ** 31 - 1
  *
  * @param server listens already
  * @param handlers by path
- * @param maxBytes the longest message that is taken in
+ * @param maxBytes the longest message that is taken in; a longer one is refused by its prefix, and for certain
  * @returns whether it does
  */
 export function answerDirectly(
@@ -144,8 +146,8 @@ class DirectCall implements UnaryCall {
     if (this.#bytes < PREFIX_BYTES) return
     const length = this.#message().readUInt32BE(1)
     if (length > this.#maxBytes) {
-      const details = `Received message larger than max (${length} vs. ${this.#maxBytes})`
-      this.fail({ code: status.RESOURCE_EXHAUSTED, details })
+      const allowed = `at most ${this.#maxBytes} are allowed`
+      this.fail(grpcError(invalid(`the request message has ${length} bytes, ${allowed}: split it`)))
     } else if (this.#bytes > PREFIX_BYTES + length) {
       this.fail({ code: status.UNIMPLEMENTED, details: `Received a second request message for ${this.path}` })
     }

@@ -1,3 +1,4 @@
+import { readRequestSize } from '../wire/read-request.ts'
 import type { Command, Operation } from '../wire/types.ts'
 
 /** What a request may weigh, in bytes. Checked before anything is proposed. */
@@ -9,9 +10,7 @@ export interface RequestLimits {
 
 /** What is wrong with the command, in words; undefined where nothing is. `bytes`: its encoded size. */
 export function commandProblem(command: Command, bytes: number, limits: RequestLimits): string | undefined {
-  if (bytes > limits.maxRequestBytes) {
-    return `the request has ${bytes} bytes, at most ${limits.maxRequestBytes} are allowed: split it`
-  }
+  if (bytes > limits.maxRequestBytes) return requestTooLarge(bytes, limits)
   if (command.session !== 0 && command.sequence === 0) {
     return 'a request of a session needs a sequence number, from 1'
   }
@@ -28,7 +27,12 @@ export function readProblem(keys: readonly Uint8Array[], limits: RequestLimits):
     const problem = keyProblem(key, limits)
     if (problem !== undefined) return problem
   }
-  return undefined
+  const bytes = keys.length > 1 ? readRequestSize(keys) : 0
+  return bytes > limits.maxRequestBytes ? requestTooLarge(bytes, limits) : undefined
+}
+
+function requestTooLarge(bytes: number, { maxRequestBytes }: RequestLimits): string {
+  return `the request has ${bytes} bytes, at most ${maxRequestBytes} are allowed: split it`
 }
 
 function operationProblem(operation: Operation, limits: RequestLimits): string | undefined {

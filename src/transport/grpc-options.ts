@@ -1,5 +1,5 @@
 import type { ChannelOptions } from '@grpc/grpc-js'
-import { MAX_PEER_FRAME_BYTES } from './peers.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 
 /** What may be under way to a side that does not read yet, in bytes (HTTP/2's own 64 KiB would be a round trip each). */
 const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024
@@ -12,8 +12,8 @@ function commonOptions(electionMs: number): ChannelOptions {
   return {
     'grpc.keepalive_time_ms': Math.ceil(electionMs / 2),
     'grpc.keepalive_timeout_ms': electionMs,
-    'grpc.max_receive_message_length': MAX_PEER_FRAME_BYTES,
-    'grpc.max_send_message_length': MAX_PEER_FRAME_BYTES,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     'grpc.enable_channelz': 0,
   }

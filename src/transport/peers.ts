@@ -1,10 +1,8 @@
 import type { Message, NodeId } from '../raft/types.ts'
+import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 import { encodePeerFrame } from '../wire/message.ts'
 import type { PeerStream, StreamOwner } from './peer-stream.ts'
 import type { PeerIdentity, TransportHandler } from './transport.ts'
-
-/** The largest frame that a node sends or takes, in bytes: far above a request of 4 MiB, to have room to grow. */
-export const MAX_PEER_FRAME_BYTES = 16 * 1024 * 1024
 
 /** Messages are gathered in one frame up to about this many bytes. */
 const FULL_FRAME_BYTES = 4 * 1024 * 1024
@@ -123,7 +121,7 @@ export class Peers implements StreamOwner {
 
   #write(to: NodeId, stream: PeerStream, messages: readonly Message[]): void {
     const frame = encodePeerFrame(messages)
-    if (frame.length > MAX_PEER_FRAME_BYTES) {
+    if (frame.length > MAX_MESSAGE_BYTES) {
       this.#options.logger.warn(
         { peer: to, bytes: frame.length },
         'message is too large for a frame; dropped',

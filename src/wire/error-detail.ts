@@ -18,7 +18,7 @@ import { Reader, WireError, Writer } from './protobuf.ts'
 export interface ErrorDetail {
   readonly code: ErrorCode
   readonly message: string
-  /** The write did not happen and will not. */
+  /** The request that is answered did nothing and will not. What an earlier try of the same write did, it does not say. */
   readonly notExecuted: boolean
   /** Of NOT_LEADER, where it is known. */
   readonly leader: LeaderHint | undefined
@@ -134,8 +134,8 @@ export function readLeaderHint(reader: Reader): LeaderHint {
 }
 
 /**
- * The error that a caller gets. The outcome of a write is unknown unless the detail says that it was not
- * executed; a read has no outcome that could be unknown.
+ * The error that a caller gets who asked once. The outcome of a write is unknown unless the detail says that it was
+ * not executed; a read has no outcome that could be unknown.
  */
 export function toError(detail: ErrorDetail, { write }: { write: boolean }): BalsaError {
   const { message, leader } = detail

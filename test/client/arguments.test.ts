@@ -71,6 +71,35 @@ describe('arguments', () => {
     }
   })
 
+  it('holds every kind of request to the largest one, also where single values may be larger', async () => {
+    const cluster = new FakeCluster()
+    const client = cluster.client({ limits: { maxValueBytes: 8 * MEBIBYTE } })
+    const half = new Uint8Array(2 * MEBIBYTE)
+    for (const call of [
+      client.put('k', new Uint8Array(4 * MEBIBYTE)),
+      client.cas('k', { value: half }, half),
+      client.putMany([
+        ['a', half],
+        ['b', half],
+      ]),
+    ]) {
+      await assert.rejects(call, /at most 4194304 bytes, this one has about 4194[34]\d\d: split it/)
+    }
+    assert.deepEqual(cluster.dials, [])
+  })
+
+  it('takes no limits above what a node can be set to: what is larger would break the connection', () => {
+    const cluster = new FakeCluster()
+    const most = 12 * MEBIBYTE
+    for (const name of ['maxKeyBytes', 'maxValueBytes', 'maxRequestBytes']) {
+      cluster.client({ limits: { [name]: most } })
+      assert.throws(
+        () => cluster.client({ limits: { [name]: most + 1 } }),
+        /from 1 to 12582912, not 12582913/,
+      )
+    }
+  })
+
   it('takes what is just within the limits', async () => {
     const cluster = new FakeCluster()
     const client = cluster.client()

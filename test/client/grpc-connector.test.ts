@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import { Server, ServerCredentials, type ServerDuplexStream, type ServerOptions } from '@grpc/grpc-js'
 import { BalsaClient } from '../../src/client/client.ts'
 import type { Connector } from '../../src/client/connector.ts'
 import { GrpcConnector } from '../../src/client/grpc-connector.ts'
-import { UnavailableError } from '../../src/errors.ts'
+import { OutcomeUnknownError, ResourceExhaustedError, UnavailableError } from '../../src/errors.ts'
 import { decodeClientFrame, encodeServerHello } from '../../src/wire/frames.ts'
 import { loadProtos, type StatusResponse } from '../../src/wire/proto.ts'
 import { exchangeMethod } from '../../src/wire/services.ts'
@@ -17,8 +17,12 @@ type ExchangeStream = ServerDuplexStream<Uint8Array, Uint8Array>
 class RealServer {
   readonly store = new FakeStore()
   readonly streams: ExchangeStream[] = []
-  readonly #server = new Server()
+  readonly #server: Server
   endpoint = ''
+
+  constructor(options: ServerOptions = {}) {
+    this.#server = new Server(options)
+  }
 
   async start(exchange: (stream: ExchangeStream) => void = (stream) => this.serve(stream)): Promise<void> {
     const { statusMethod } = loadProtos()
@@ -105,6 +109,23 @@ describe('GrpcConnector', () => {
     server.streams[0]!.emit('error', Object.assign(new Error('broken'), { code: 13 }))
     assert.deepEqual(await client.put('k', 'w'), { revision: 2 })
     assert.equal(server.streams.length, 2)
+  })
+
+  it('tells that a message was too large: it costs one connection, and only its own call', async () => {
+    server = new RealServer({ 'grpc.max_receive_message_length': 100_000 })
+    await server.start()
+    await using client = new BalsaClient({ endpoints: [server.endpoint], timeoutMs: 60_000 })
+    await client.put('k', 'v')
+    const large = client.put('large', Buffer.alloc(200_000)).catch((error: unknown) => error)
+    const others = await Promise.all(Array.from({ length: 50 }, (_, index) => client.put(`k${index}`, 'v')))
+    assert.equal(others.length, 50)
+    const error = await large
+    assert.ok(error instanceof OutcomeUnknownError)
+    assert.match(error.message, /too large: most likely this one, of about 200069 bytes/)
+    assert.ok(error.cause instanceof ResourceExhaustedError)
+    assert.match(error.cause.message, /RESOURCE_EXHAUSTED/)
+    assert.equal(server.streams.length, 2)
+    assert.equal(await client.get('large'), undefined)
   })
 
   it('says why a node cannot be reached', async () => {

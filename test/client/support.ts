@@ -54,10 +54,10 @@ class FakeConnection implements Connection {
     this.#open = false
   }
 
-  fail(why: string): void {
+  fail(why: string | Error): void {
     if (!this.#open) return
     this.#open = false
-    this.handlers.closed(new Error(why))
+    this.handlers.closed(typeof why === 'string' ? new Error(why) : why)
   }
 }
 
@@ -180,7 +180,7 @@ export class FakeNode {
   }
 
   /** Breaks all streams; the node stays reachable. */
-  breakStreams(why = 'the connection was reset'): void {
+  breakStreams(why: string | Error = 'the connection was reset'): void {
     for (const connection of this.#connections) connection.fail(why)
     this.#connections = []
   }

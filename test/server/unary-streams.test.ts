@@ -8,8 +8,10 @@ import type { ServiceError } from '@grpc/grpc-js'
 import { gzipSync } from 'node:zlib'
 import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { grpcHandlers } from '../../src/server/grpc-calls.ts'
+import { ERROR_TRAILER } from '../../src/server/grpc-errors.ts'
 import type { UnaryCall, UnaryHandler } from '../../src/server/unary-call.ts'
 import { answerDirectly } from '../../src/server/unary-streams.ts'
+import { decodeErrorDetail } from '../../src/wire/error-detail.ts'
 import { kvMethods } from '../../src/wire/services.ts'
 
 const MAX_BYTES = 1000
@@ -180,8 +182,8 @@ describe('unary calls straight from their streams', () => {
       ['two messages', Buffer.concat([whole, whole]), status.UNIMPLEMENTED, /second/],
       ['a message and a byte', Buffer.concat([whole, Buffer.of(0)]), status.UNIMPLEMENTED, /second/],
       ['compressed', frame(Buffer.from('x'), 1), status.INTERNAL, /compressed/],
-      ['too large', large, status.RESOURCE_EXHAUSTED, /1001%20vs\.%201000/],
-      ['too large by its prefix', large.subarray(0, 5), status.RESOURCE_EXHAUSTED, /1001%20vs\.%201000/],
+      ['too large', large, status.INVALID_ARGUMENT, /1001%20bytes,%20at%20most%201000/],
+      ['too large by its prefix', large.subarray(0, 5), status.INVALID_ARGUMENT, /1001%20bytes/],
     ]
     for (const [what, body, code, words] of wrong) {
       const { headers } = await asked(body)
@@ -192,12 +194,20 @@ describe('unary calls straight from their streams', () => {
     assert.equal((await asked(frame(Buffer.alloc(MAX_BYTES)))).body.length, 5 + 2 * MAX_BYTES, 'the largest')
   })
 
+  it('are certain not to be executed where they are too large', async () => {
+    handler = () => assert.fail('it was taken')
+    const { error } = await call(Buffer.alloc(MAX_BYTES + 1))
+    const [trailer] = error!.metadata.get(ERROR_TRAILER)
+    const { code, notExecuted } = decodeErrorDetail(trailer as Buffer)
+    assert.deepEqual([code, notExecuted], ['INVALID_ARGUMENT', true])
+  })
+
   it('are read to their end after a refusal: what comes holds nothing up', async () => {
     handler = echo
     const stream = open()
     const answer = answerTo(stream)
     stream.write(frame(Buffer.alloc(MAX_BYTES + 1)).subarray(0, 5))
-    assert.equal((await answer).headers['grpc-status'], String(status.RESOURCE_EXHAUSTED))
+    assert.equal((await answer).headers['grpc-status'], String(status.INVALID_ARGUMENT))
     // More than fits the windows of the stream and of the session.
     for (let i = 0; i < 200; i++) stream.write(Buffer.alloc(1000))
     stream.end()
