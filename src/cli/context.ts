@@ -20,6 +20,8 @@ export interface CliContext {
   readonly version: string
   /** Emits SIGINT, SIGTERM and, where the process was forked, `disconnect`: `process`. */
   readonly signals: EventEmitter
+  /** What V8's heap may grow to, in this process and in the nodes that it starts. */
+  readonly heapBytes: number
   /** The program and its first arguments that run this very CLI. */
   readonly self: readonly [string, ...string[]]
   connect(options: { readonly endpoints: readonly string[]; readonly timeoutMs: number }): Promise<CliClient>

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { getHeapStatistics } from 'node:v8'
 import type { CliContext } from './context.ts'
 import { write } from './context.ts'
 import { explain, formatFailure } from './failure.ts'
@@ -24,6 +25,7 @@ const context: CliContext = Object.freeze<CliContext>({
   env: process.env,
   version: packageVersion(),
   signals: process,
+  heapBytes: getHeapStatistics().heap_size_limit,
   self: [process.env.BALSA_NODE || process.execPath, ...nodeFlags(), fileURLToPath(import.meta.url)],
   // Client and server are loaded when they are needed: a `get` shall not wait for the server, nor `--help` for both.
   connect: async (options) => new (await import('../client/client.ts')).BalsaClient(options),

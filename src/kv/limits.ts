@@ -13,9 +13,12 @@ export interface KvLimits {
   readonly maxAnswerBytesPerSession: number
   /** Bytes of kept answers of all sessions together. Beyond, idle sessions go; then RESOURCE_EXHAUSTED. */
   readonly maxAnswerBytes: number
-  /** Milliseconds of cluster time without a command after which a session expires, where it asked for none. */
+  /**
+   * Milliseconds of cluster time without a command after which a session expires, where it asked for none. They are
+   * counted from the first time stamp after its last command, and over at a stamp: so never early, but a little late.
+   */
   readonly defaultSessionTtlMs: number
-  /** What a session asks for is raised to this. */
+  /** What a session asks for is raised to this. One that was idle for so long may go where answers need its room. */
   readonly minSessionTtlMs: number
   /** What a session asks for is lowered to this. */
   readonly maxSessionTtlMs: number

@@ -26,13 +26,19 @@ export function answerResult({ revision, succeeded, current }: Answer): CommandR
   return { revision, succeeded, current: current?.toKeyEntry(), session: 0 }
 }
 
+/**
+ * In the place of a time: since the last time stamp. When exactly, nobody can say: the next stamp may be far off, and
+ * only it bounds the moment from above. Later than every time, so that whoever is in use counts as the most recent.
+ */
+export const SINCE_LAST_STAMP = Number.MAX_SAFE_INTEGER
+
 /** A client's session (§6.3), with what exactly-once needs to know. */
 export class Session {
   /** The index of the entry that opened it. */
   readonly id: number
   /** Idle for longer than this, by cluster time, and it expires. */
   readonly ttlMs: number
-  /** Cluster time of its last command, or of its opening. */
+  /** Cluster time of the first stamp after its last command, or after its opening; before that stamp, SINCE_LAST_STAMP. */
   lastActiveMs: number
   /** The highest `firstUnacked` seen: no sequence below it is ever applied any more. */
   firstUnacked = 1
@@ -40,7 +46,7 @@ export class Session {
   bytes = 0
   readonly #answers = new Map<number, Answer>()
 
-  constructor(id: number, ttlMs: number, lastActiveMs: number) {
+  constructor(id: number, ttlMs: number, lastActiveMs = SINCE_LAST_STAMP) {
     this.id = id
     this.ttlMs = ttlMs
     this.lastActiveMs = lastActiveMs
@@ -115,7 +121,8 @@ function flagsOf(answer: Answer): number {
  * Encodes a session with its answers for the store:
  *
  *     message Session {
- *       uint64 ttl_ms = 1; uint64 last_active_ms = 2; uint64 first_unacked = 3;
+ *       uint64 ttl_ms = 1; uint64 first_unacked = 3;
+ *       uint64 last_active_ms = 2;    // 2^53 - 1: since the last time stamp
  *       repeated Answer answers = 4;  // by sequence
  *       fixed32 checksum = 15;        // see seal() in layout.ts
  *     }

@@ -1,6 +1,13 @@
 import { numberedKey, Prefix, prefixBytes } from './layout.ts'
 import type { KvLimits } from './limits.ts'
-import { type Answer, answerBytes, decodeSession, encodeSession, Session } from './session.ts'
+import {
+  type Answer,
+  answerBytes,
+  decodeSession,
+  encodeSession,
+  Session,
+  SINCE_LAST_STAMP,
+} from './session.ts'
 import { SetHash } from './set-hash.ts'
 import type { Command, CommandRefusal, StateChange, StateReader } from './types.ts'
 
@@ -60,17 +67,12 @@ export class Sessions {
    * Opens a session under `id`. Where there are as many as may be, the one goes that was active least recently,
    * of several the oldest.
    */
-  open(id: number, ttlMs: number, clusterTimeMs: number): void {
+  open(id: number, ttlMs: number): void {
     const { maxSessions, defaultSessionTtlMs, minSessionTtlMs, maxSessionTtlMs } = this.#limits
     if (this.#sessions.size >= maxSessions) this.#remove(this.#leastRecentlyActive())
     const wanted = ttlMs === 0 ? defaultSessionTtlMs : ttlMs
-    const session = new Session(
-      id,
-      Math.min(Math.max(wanted, minSessionTtlMs), maxSessionTtlMs),
-      clusterTimeMs,
-    )
     this.#dirty.add(id)
-    this.#add(session)
+    this.#add(new Session(id, Math.min(Math.max(wanted, minSessionTtlMs), maxSessionTtlMs)))
   }
 
   /** Closes a session. Returns whether there was one. */
@@ -80,10 +82,15 @@ export class Sessions {
     return session !== undefined
   }
 
-  /** Closes the sessions that have been idle for longer than they may, in the order of their ids. */
-  expire(clusterTimeMs: number): void {
+  /**
+   * Takes note of a new time stamp. Whoever was active since the one before counts as active at this one: it was at some
+   * moment between the two, which may be far apart, and to take the earlier one would be to count time as idle in which
+   * it was not. Then closes the sessions that have been idle for longer than they may, in the order of their ids.
+   */
+  passTime(clusterTimeMs: number): void {
     for (const session of this.#sessions.values()) {
-      if (clusterTimeMs - session.lastActiveMs > session.ttlMs) this.#remove(session)
+      if (session.lastActiveMs === SINCE_LAST_STAMP) this.#noteStamp(session, clusterTimeMs)
+      else if (clusterTimeMs - session.lastActiveMs > session.ttlMs) this.#remove(session)
     }
   }
 
@@ -102,7 +109,7 @@ export class Sessions {
           `this one has ${sequence}, with ${firstUnacked}`,
       )
     }
-    this.#note(session, firstUnacked, clusterTimeMs)
+    this.#note(session, firstUnacked)
     if (sequence < session.firstUnacked) {
       return refuse(
         'SESSION_EXPIRED',
@@ -137,7 +144,7 @@ export class Sessions {
 
   /**
    * Sees to it that all sessions together have room for one more answer: those go that hold some and have been idle for
-   * longest. One that is in use stays, for its client may be about to repeat a write.
+   * longest, over at least two time stamps. One that is in use stays, for its client may be about to repeat a write.
    */
   #makeRoom(clusterTimeMs: number): boolean {
     const { maxAnswerBytes, minSessionTtlMs } = this.#limits
@@ -149,14 +156,21 @@ export class Sessions {
     return true
   }
 
-  #note(session: Session, firstUnacked: number, clusterTimeMs: number): void {
+  #note(session: Session, firstUnacked: number): void {
     this.#touch(session)
     session.subtractFrom(this.#hash)
-    session.lastActiveMs = clusterTimeMs
+    session.lastActiveMs = SINCE_LAST_STAMP
     for (const answer of session.acknowledge(firstUnacked)) {
       session.subtractAnswerFrom(this.#hash, answer)
       this.#bytes -= answerBytes(answer)
     }
+    session.addTo(this.#hash)
+  }
+
+  #noteStamp(session: Session, clusterTimeMs: number): void {
+    this.#touch(session)
+    session.subtractFrom(this.#hash)
+    session.lastActiveMs = clusterTimeMs
     session.addTo(this.#hash)
   }
 

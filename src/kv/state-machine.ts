@@ -226,7 +226,7 @@ export class KvStateMachine implements StateMachine {
 
   #applySession(change: SessionChange, index: number): ApplyResult {
     if (change.type === 'open') {
-      this.#sessions.open(index, change.ttlMs, this.#clusterTimeMs)
+      this.#sessions.open(index, change.ttlMs)
       return { ...this.#done(), session: index }
     }
     if (this.#sessions.close(change.session)) return this.#done()
@@ -236,7 +236,7 @@ export class KvStateMachine implements StateMachine {
   #applyTime(clusterTimeMs: number): ApplyResult {
     if (clusterTimeMs > this.#clusterTimeMs) {
       this.#clusterTimeMs = clusterTimeMs
-      this.#sessions.expire(clusterTimeMs)
+      this.#sessions.passTime(clusterTimeMs)
       this.#marks.add({ clusterTimeMs, revision: this.#revision, historyBytes: this.#history.totalBytes })
     }
     return this.#done()

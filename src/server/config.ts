@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ConfigurationError } from '../errors.ts'
 import type { NodeId } from '../raft/types.ts'
+import { heapSlip } from './heap-room.ts'
 import {
   environmentName,
   formatAddress,
@@ -65,6 +66,11 @@ export interface ConfigSources {
   readonly flags?: { readonly [K in SettingKey]?: string | readonly string[] | undefined }
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly file?: ConfigFile | undefined
+  /**
+   * What the heap of the node's process may grow to, as `v8.getHeapStatistics().heap_size_limit` has it. What the node
+   * may keep in memory is held against it; where it is not given, against nothing.
+   */
+  readonly heapBytes?: number | undefined
 }
 
 /** A configuration file as read: `content` is its parsed JSON. */
@@ -95,9 +101,12 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   const file = fileSettings(sources.file, problems)
   const values: Partial<Values> = {}
   for (const key of SETTING_KEYS) readSetting(key, sources.flags?.[key], env, file, values, problems)
+  const heap = heapSlip(values, sources.heapBytes ?? Infinity)
+  if (heap?.refused) problems.push(heap.text)
   const config = complete(values, problems)
   if (problems.length > 0 || !config) throw new ConfigurationError(listed(problems))
   const warnings = [...environmentSlips(env), ...addressSlips(config)]
+  if (heap !== undefined) warnings.push(heap.text)
   return Object.freeze({ config, warnings: Object.freeze(warnings) })
 }
 

@@ -177,6 +177,9 @@ describe('balsa cluster start', () => {
       const wrong = local.start([], { BALSA_HEARTBEAT_MS: '900' })
       assert.equal(await wrong.exit, 2)
       assert.match(wrong.world.stderr.text, /three heartbeats of 900 ms/)
+      const large = local.start([], { BALSA_CACHE_BYTES: '64GiB' })
+      assert.equal(await large.exit, 2)
+      assert.match(large.world.stderr.text, /its heap exceeds 4096 MiB/)
 
       const { world } = local.start([], { BALSA_HEARTBEAT_MS: '50', BALSA_ID: 'nx', BALSA_ADVERTISE: 'h:1' })
       await world.stdout.waitFor(ready)

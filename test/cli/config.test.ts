@@ -239,6 +239,44 @@ describe('the configuration of a node', () => {
     assert.match(warnings.join(), /--peer-advertise is 10\.9\.9\.9:8001, but --peers has n1=10\.0\.0\.1:8001/)
   })
 
+  describe('and the heap of its process', () => {
+    const GIB = 1024 * MIB
+    // As Node 20 has it on machines of 512 MiB, of 2 GiB and of 4 GiB.
+    const [small, medium, large] = [259 * MIB, 1048 * MIB, 2096 * MIB]
+
+    it('are as they should be where all that may be kept in memory has room', () => {
+      const flags = { cacheBytes: '1GiB', maxUnwrittenBytes: '512MiB' }
+      for (const sources of [{ heapBytes: medium }, { flags, heapBytes: large }, { flags }]) {
+        assert.deepEqual(resolveConfig(sources).warnings, [])
+      }
+    })
+
+    it('refuses limits that it cannot keep, and says how large the heap must be', () => {
+      const flags = { cacheBytes: '8GiB' }
+      const text = problemsOf({ flags, heapBytes: large })
+      assert.match(text, /^The configuration is wrong: [^\n]*$/)
+      assert.match(text, /--cache-bytes 8589934592 and --max-unwritten-bytes 268435456/)
+      assert.match(text, /8832 MiB, but .* 2096 MiB\. Lower .* NODE_OPTIONS=--max-old-space-size=8832$/)
+      assert.deepEqual(resolveConfig({ flags, heapBytes: 8832 * MIB }).warnings, [])
+      assert.match(problemsOf({ flags, heapBytes: 8832 * MIB - 1 }), /8832 MiB, but/)
+      assert.match(problemsOf({ env: { BALSA_MAX_UNWRITTEN_BYTES: '2GiB' }, heapBytes: large }), /may take/)
+    })
+
+    it('warns where there is too little for what a node needs by default, and starts all the same', () => {
+      const sparing = { cacheBytes: '16MiB', maxUnwrittenBytes: '64MiB' }
+      const shifted = { cacheBytes: '200MiB', maxUnwrittenBytes: '184MiB' }
+      for (const flags of [{}, sparing, shifted]) {
+        const { warnings } = resolveConfig({ flags, heapBytes: small })
+        assert.match(warnings.join(), /may take \d+ MiB, but Node ends .* 259 MiB\. Lower the two, or raise/)
+      }
+      assert.match(problemsOf({ flags: { cacheBytes: '129MiB' }, heapBytes: small }), /may take 769 MiB/)
+    })
+
+    it('tells nothing of the heap where the limits are wrong in themselves', () => {
+      assert.doesNotMatch(problemsOf({ flags: { cacheBytes: 'x' }, heapBytes: GIB / 4 }), /may take/)
+    })
+  })
+
   it('finds the nearest name only where it is near', () => {
     assert.equal(nearest('perrs', ['peers', 'listen']), 'peers')
     assert.equal(nearest('x', ['id', 'data']), undefined)

@@ -131,6 +131,12 @@ describe('balsa serve', () => {
     assert.match(world.stderr.text, /3 problems:\n.*--listen: [^]*--peers is given 2 times[^]*--election-ms/)
   })
 
+  it('does not start with limits that the heap of its process cannot keep', async () => {
+    const world = fakeWorld({ heapBytes: 1024 ** 3 })
+    assert.equal(await world.run('serve', '--cache-bytes', '8GiB'), 2)
+    assert.match(world.stderr.text, /8832 MiB, but .* 1024 MiB.*--max-old-space-size=8832/)
+  })
+
   it('reads the file of --config, or of BALSA_CONFIG', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'balsa-serve-'))
     try {

@@ -139,10 +139,9 @@ describe('bounds of answers', () => {
 describe('expiry and eviction', () => {
   it('beyond the bytes of all sessions, the one that holds answers and was idle for longest goes', async () => {
     const replica = await Replica.create({ maxAnswerBytes: 128, minSessionTtlMs: 1000 })
-    replica.time(1000)
     const [silent, idle, younger, active] = [replica.open(), replica.open(), replica.open(), replica.open()]
     succeeded(replica.put('a', '1', idle, 1, 1))
-    replica.time(1500)
+    replica.time(1000)
     succeeded(replica.put('a', '2', younger, 1, 1))
     replica.time(1999)
     assert.equal(
@@ -157,14 +156,32 @@ describe('expiry and eviction', () => {
     succeeded(replica.put('a', '2', younger, 1, 1))
     assert.equal(replica.value('a'), '3', 'that was a repetition')
     replica.time(3000)
+    replica.time(4000)
     succeeded(replica.put('a', '4', silent, 1, 1))
     assert.equal(refusal(replica.put('a', '2', younger, 1, 1)), 'SESSION_EXPIRED', 'of two, the older one')
   })
 
+  it('a session that holds answers stays while it is in use, however old the last time stamp is', async () => {
+    const replica = await Replica.create({ maxAnswerBytes: 128, minSessionTtlMs: 1000 })
+    replica.time(10_000)
+    const [active, other] = [replica.open(), replica.open()]
+    succeeded(replica.put('a', '1', active, 1, 1))
+    const second = succeeded(replica.put('a', '2', active, 2, 1))
+    replica.time(25_000)
+    assert.equal(refusal(replica.put('a', '3', other, 1, 1)), 'RESOURCE_EXHAUSTED', 'right after a stamp')
+    replica.time(25_999)
+    assert.equal(refusal(replica.put('a', '3', other, 1, 1)), 'RESOURCE_EXHAUSTED', 'idle for too short')
+    assert.deepEqual(replica.put('a', '2', active, 2, 1), second)
+    replica.time(27_000)
+    assert.equal(refusal(replica.put('a', '3', other, 1, 1)), 'RESOURCE_EXHAUSTED', 'a repetition counts')
+    replica.time(28_000)
+    succeeded(replica.put('a', '3', other, 1, 1))
+  })
+
   it('a session expires once it has been idle for longer than its time to live', async () => {
     const replica = await Replica.create()
-    replica.time(1000)
     const session = replica.open(5000)
+    replica.time(1000)
     replica.time(6000)
     assert.equal(replica.machine.sessionCount, 1)
     replica.time(6001)
@@ -172,13 +189,28 @@ describe('expiry and eviction', () => {
     assert.equal(refusal(replica.put('a', '1', session, 1, 1)), 'SESSION_EXPIRED')
   })
 
+  it('its time begins with the stamp after its opening or last command, for the one before may be long ago', async () => {
+    const replica = await Replica.create()
+    replica.time(1000)
+    const session = replica.open(5000)
+    replica.time(16_000)
+    assert.equal(replica.machine.sessionCount, 1)
+    succeeded(replica.put('a', '1', session, 1, 1))
+    replica.time(31_000)
+    replica.time(36_000)
+    assert.equal(replica.machine.sessionCount, 1)
+    replica.time(36_001)
+    assert.equal(replica.machine.sessionCount, 0)
+  })
+
   it('a command keeps it alive, a duplicate too', async () => {
     const replica = await Replica.create()
     const session = replica.open(5000)
+    replica.time(1000)
+    replica.put('a', '1', session, 1, 1)
     replica.time(4000)
     replica.put('a', '1', session, 1, 1)
     replica.time(8000)
-    replica.put('a', '1', session, 1, 1)
     replica.time(13_000)
     assert.equal(replica.machine.sessionCount, 1)
     replica.time(13_001)
@@ -195,9 +227,10 @@ describe('expiry and eviction', () => {
     ] as const) {
       const replica = await Replica.create(limits)
       replica.open(asked)
-      replica.time(lives)
+      replica.time(1)
+      replica.time(1 + lives)
       assert.equal(replica.machine.sessionCount, 1)
-      replica.time(lives + 1)
+      replica.time(2 + lives)
       assert.equal(replica.machine.sessionCount, 0)
     }
   })
@@ -225,8 +258,8 @@ describe('sessions in checkpoints', () => {
     const cas = { type: 'cas', key: bytes('big'), expected: { type: 'absent' }, newValue: bytes('') } as const
     replica.put('a', '1', session, 1, 1)
     const put2 = replica.put('a', '2', session, 2, 2)
-    replica.time(3000)
     const failed = replica.run(cas, session, 3, 2)
+    replica.time(3000)
     replica.checkpoint()
     const restored = await restore(replica.store)
     assert.equal(restored.stateHash(), replica.machine.stateHash())
@@ -234,10 +267,45 @@ describe('sessions in checkpoints', () => {
     assert.equal(refusal(restored.apply(log.command(put('a', '1'), session, 1, 1))), 'SESSION_EXPIRED')
     assert.deepEqual(restored.apply(log.command(put('a', '2'), session, 2, 1)), put2)
     assert.deepEqual(restored.apply(log.command(cas, session, 3, 1)), failed)
-    restored.apply(log.time(8000))
+    restored.apply(log.time(4000))
+    restored.apply(log.time(9000))
     assert.equal(restored.sessionCount, 1)
-    restored.apply(log.time(8001))
+    restored.apply(log.time(9001))
     assert.equal(restored.sessionCount, 0)
+  })
+
+  it('still know who was active since the last time stamp, and who was not', async () => {
+    const replica = await Replica.create()
+    const [active, idle] = [replica.open(5000), replica.open(5000)]
+    replica.time(1000)
+    replica.put('a', '1', active, 1, 1)
+    replica.checkpoint()
+    const restored = await restore(replica.store)
+    for (const [ms, sessions] of [
+      [6001, 1],
+      [11_001, 1],
+      [11_002, 0],
+    ] as const) {
+      const stamp = replica.log.time(ms)
+      replica.machine.apply(stamp)
+      restored.apply(stamp)
+      assert.equal(restored.sessionCount, sessions)
+      assert.equal(restored.stateHash(), replica.machine.stateHash())
+    }
+    assert.equal(refusal(restored.apply(replica.log.command(put('a', '2'), idle, 1, 1))), 'SESSION_EXPIRED')
+  })
+
+  it('stand in the checkpoint as they were when it was frozen, whatever a time stamp does meanwhile', async () => {
+    const replica = await Replica.create()
+    replica.open()
+    const hash = replica.machine.stateHash()
+    const frozen = replica.machine.freeze()!
+    replica.time(1000)
+    replica.store.write(frozen.changes)
+    replica.machine.checkpointWritten()
+    assert.equal((await restore(replica.store)).stateHash(), hash)
+    replica.checkpoint()
+    assert.equal((await restore(replica.store)).stateHash(), replica.machine.stateHash())
   })
 
   it('are rewritten only where they changed, and deleted where they are gone', async () => {

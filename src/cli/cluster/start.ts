@@ -57,7 +57,7 @@ export async function startCluster(options: StartOptions, context: CliContext): 
     ? await RelayedLinks.open(layoutCluster(place), (id) => restart.node(id))
     : undefined
   const layout = layoutCluster({ ...place, route: relayed?.route })
-  const warnings = check(layout, env)
+  const warnings = check(layout, env, context.heapBytes)
   makeDirectory(dir, shownDir)
 
   const say = (text: string) => void write(context.stdout, `${text}\n`)
@@ -125,11 +125,11 @@ function withoutOwnNames(env: CliContext['env']): Record<string, string | undefi
 }
 
 /** Finds what is wrong with the settings once, before it fails in every node. */
-function check(layout: readonly NodeLayout[], env: CliContext['env']): readonly string[] {
+function check(layout: readonly NodeLayout[], env: CliContext['env'], heapBytes: number): readonly string[] {
   const peers = layout.map(({ id, peerAddress }) => `${id}=${peerAddress}`).join(',')
   const [{ id, dataDir, clientAddress, peerAddress }] = layout as [NodeLayout]
   const flags = { id, data: dataDir, listen: clientAddress, peerListen: peerAddress, peers }
-  return resolveConfig({ flags, env }).warnings
+  return resolveConfig({ flags, env, heapBytes }).warnings
 }
 
 function makeDirectory(dir: string, shownDir: string): void {

@@ -53,7 +53,8 @@ async function serve(
   // Listens for signals from the start: one that comes while the node starts counts too.
   using stop = stopSignal(context.signals, { withParent: withParent ?? false })
   const file = await readConfigFile(path ?? (context.env.BALSA_CONFIG || undefined))
-  const { config, warnings } = resolveConfig({ flags, env: context.env, file })
+  const { env, heapBytes } = context
+  const { config, warnings } = resolveConfig({ flags, env, file, heapBytes })
   // Through the stream and not the descriptor: what is written there is out before the process ends.
   const logger = pino({ level: config.logLevel, base: { node: config.id } }, context.stdout)
   for (const warning of warnings) logger.warn(warning)

@@ -74,6 +74,7 @@ export interface FakeOptions {
   readonly stdin?: string | Uint8Array | Readable
   readonly env?: Record<string, string | undefined>
   readonly self?: readonly [string, ...string[]]
+  readonly heapBytes?: number
   readonly openBackup?: CliContext['openBackup']
   readonly startNode?: CliContext['startNode']
 }
@@ -108,6 +109,7 @@ export function fakeWorld(options: FakeOptions = {}): FakeWorld {
     env: options.env ?? {},
     version: '1.2.3',
     signals,
+    heapBytes: options.heapBytes ?? 4 * 1024 ** 3,
     self: options.self ?? [process.execPath],
     connect(given) {
       world.connections.push(given)

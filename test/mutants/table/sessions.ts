@@ -10,8 +10,8 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/kv/state-machine.ts',
-        find: `    const admission = this.#sessions.admit(command, this.#clusterTimeMs)\n`,
-        replace: `    const admission = this.#sessions.admit(command, Math.round(this.#clusterTimeMs + process.uptime()))\n`,
+        find: `      this.#sessions.passTime(clusterTimeMs)\n`,
+        replace: `      this.#sessions.passTime(Math.round(clusterTimeMs + performance.now()))\n`,
       },
     ],
     caughtBy: simulation(3),
@@ -105,11 +105,34 @@ export const SESSIONS: readonly Mutant[] = [
           `    const session = this.#sessions.get(command.session)\n` +
           `    if (session === undefined) return refuse('SESSION_EXPIRED', unknownSession(command.session))\n`,
         replace:
-          `    if (!this.#sessions.has(command.session)) this.open(command.session, 0, clusterTimeMs)\n` +
+          `    if (!this.#sessions.has(command.session)) this.open(command.session, 0)\n` +
           `    const session = this.#sessions.get(command.session)!\n`,
       },
     ],
     caughtBy: simulation(3),
+  },
+  {
+    name: 'activity-dated-back',
+    mistake:
+      'A session counts as idle from the time stamp before its last command on, which may be long past: it expires in use',
+    edits: [
+      {
+        file: 'src/kv/state-machine.ts',
+        find: `      this.#clusterTimeMs = clusterTimeMs\n      this.#sessions.passTime(clusterTimeMs)\n`,
+        replace: `      this.#sessions.passTime(clusterTimeMs, this.#clusterTimeMs)\n      this.#clusterTimeMs = clusterTimeMs\n`,
+      },
+      {
+        file: 'src/kv/sessions.ts',
+        find: `  passTime(clusterTimeMs: number): void {\n`,
+        replace: `  passTime(clusterTimeMs: number, before: number): void {\n`,
+      },
+      {
+        file: 'src/kv/sessions.ts',
+        find: `this.#noteStamp(session, clusterTimeMs)\n`,
+        replace: `this.#noteStamp(session, before)\n`,
+      },
+    ],
+    caughtBy: tests('kv/sessions'),
   },
   {
     name: 'applied-index-ahead-of-data',
