@@ -35,6 +35,8 @@ export class Sessions {
   /** What the checkpoint that is being written has still to take; encoded where it has changed since. */
   #frozen = new Map<number, Session | StateChange>()
   #bytes = 0
+  /** Of all answers, those of sessions that are dirty: a session is written with all that it has. */
+  #dirtyAnswerBytes = 0
 
   constructor(limits: KvLimits) {
     this.#limits = limits
@@ -60,7 +62,7 @@ export class Sessions {
 
   /** About how many bytes the next checkpoint will write of them. */
   get dirtyBytes(): number {
-    return this.#dirty.size * SESSION_BYTES
+    return this.#dirty.size * SESSION_BYTES + this.#dirtyAnswerBytes
   }
 
   /**
@@ -128,7 +130,7 @@ export class Sessions {
   keep(session: Session, answer: Answer): void {
     session.keep(answer)
     session.addAnswerTo(this.#hash, answer)
-    this.#bytes += answerBytes(answer)
+    this.#count(answerBytes(answer))
   }
 
   #full(session: Session, clusterTimeMs: number): string | undefined {
@@ -158,11 +160,13 @@ export class Sessions {
 
   #note(session: Session, firstUnacked: number): void {
     this.#touch(session)
+    // Mostly nothing changes: a client acknowledges once for all the writes that it sends together.
+    if (session.lastActiveMs === SINCE_LAST_STAMP && firstUnacked <= session.firstUnacked) return
     session.subtractFrom(this.#hash)
     session.lastActiveMs = SINCE_LAST_STAMP
     for (const answer of session.acknowledge(firstUnacked)) {
       session.subtractAnswerFrom(this.#hash, answer)
-      this.#bytes -= answerBytes(answer)
+      this.#count(-answerBytes(answer))
     }
     session.addTo(this.#hash)
   }
@@ -176,7 +180,9 @@ export class Sessions {
 
   /** A session is about to change: the checkpoint that is being written must have it as it is now. */
   #touch(session: Session): void {
+    const { size } = this.#dirty
     this.#dirty.add(session.id)
+    if (this.#dirty.size > size) this.#dirtyAnswerBytes += session.bytes
     if (this.#frozen.get(session.id) === session) this.#frozen.set(session.id, encodeSession(session))
   }
 
@@ -192,7 +198,13 @@ export class Sessions {
     this.#sessions.delete(session.id)
     session.subtractFrom(this.#hash)
     for (const answer of session.answers()) session.subtractAnswerFrom(this.#hash, answer)
-    this.#bytes -= session.bytes
+    this.#count(-session.bytes)
+  }
+
+  /** Of a session that is dirty. */
+  #count(answerBytes: number): void {
+    this.#bytes += answerBytes
+    this.#dirtyAnswerBytes += answerBytes
   }
 
   /** Of those that hold answers and have not been active after `since`; of several the oldest. */
@@ -220,6 +232,7 @@ export class Sessions {
       frozen.set(id, this.#sessions.get(id) ?? [numberedKey(Prefix.Session, id), undefined])
     }
     this.#dirty = new Set()
+    this.#dirtyAnswerBytes = 0
     this.#frozen = frozen
     return takeAll(frozen)
   }

@@ -165,6 +165,30 @@ describe('checkpoints', () => {
     assert.ok(replica.machine.unwrittenBytes >= 2_000_000, `${replica.machine.unwrittenBytes}`)
   })
 
+  it('unwrittenBytes counts the answers of the sessions that are written', async () => {
+    const replica = await Replica.create()
+    const session = replica.open()
+    replica.put('a', 'x'.repeat(50_000))
+    replica.checkpoint()
+    const cas = { type: 'cas', key: bytes('a'), expected: { type: 'absent' }, newValue: bytes('y') } as const
+    const written = (): number => {
+      const frozen = [...replica.machine.freeze()!.changes]
+      replica.machine.checkpointWritten()
+      replica.store.write(frozen)
+      return frozen.reduce((sum, [key, value]) => sum + key.length + (value?.length ?? 0), 0)
+    }
+    for (let sequence = 1; sequence <= 10; sequence++) replica.run(cas, session, sequence, 1)
+    for (const [sequence, firstUnacked] of [
+      [11, 1],
+      [12, 5],
+      [13, 13],
+    ] as const) {
+      const estimate = replica.machine.unwrittenBytes
+      assert.ok(Math.abs(written() - estimate) < 2000, `${estimate} before ${sequence}`)
+      replica.run(cas, session, sequence, firstUnacked)
+    }
+  })
+
   it('a deleted key leaves a tombstone in the store', async () => {
     const replica = await Replica.create()
     replica.put('a', '1')
