@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors.ts'
+import { MAX_REQUEST_ITEMS, tooManyItems } from '../wire/read-request.ts'
 import type { Consistency } from '../wire/read-request.ts'
 import type { Expectation } from '../wire/types.ts'
 
@@ -83,16 +84,17 @@ export function valueBytes(value: Bytes, { maxValueBytes }: SizeLimits): Uint8Ar
   return bytes
 }
 
-/** The keys of a read. */
+/** The keys of a read: at most 10,000. Throws InvalidArgumentError for what the nodes would refuse. */
 export function readKeys(keys: readonly Bytes[], limits: SizeLimits): Uint8Array[] {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('the keys must be an array')
+  checkCount(keys.length, 'keys')
   const read = keys.map((key: Bytes) => keyBytes(key, limits))
   const size = read.reduce((sum, key) => sum + key.length + ITEM_OVERHEAD, 0)
   checkRequestSize(size, limits)
   return read
 }
 
-/** The pairs of a putMany: at least one, and no key twice. */
+/** The pairs of a putMany: at least one, at most 10,000, and no key twice. Throws InvalidArgumentError for other ones. */
 export function putPairs(
   pairs: readonly (readonly [Bytes, Bytes])[],
   limits: SizeLimits,
@@ -100,6 +102,7 @@ export function putPairs(
   if (!Array.isArray(pairs) || pairs.length === 0) {
     throw new InvalidArgumentError('putMany takes an array of at least one [key, value]')
   }
+  checkCount(pairs.length, 'pairs')
   const seen = new Set<string>()
   let size = 0
   const puts = (pairs as readonly (readonly [Bytes, Bytes])[]).map((pair) => {
@@ -196,6 +199,10 @@ function copyBytes(input: Bytes, what: string): Uint8Array {
 
 function describe(input: unknown): string {
   return input === null ? 'null' : typeof input
+}
+
+function checkCount(count: number, items: string): void {
+  if (count > MAX_REQUEST_ITEMS) throw new InvalidArgumentError(tooManyItems(items))
 }
 
 function checkRequestSize(size: number, { maxRequestBytes }: SizeLimits): void {
