@@ -9,15 +9,10 @@ import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
 import { presentOfAll } from './present.ts'
 import { invalid, tooBusy } from './refusals.ts'
+import { MAX_UNSENT_BYTES } from './unsent-answers.ts'
 
 /** A frame is sent off early once it has this many bytes. */
 const FRAME_BYTES = 256 * 1024
-
-/**
- * While so much waits for the client to take it, its reads are refused for the moment, in bytes: however much it asks
- * for at once, it gets it piece by piece, and no more than this stays here for it.
- */
-const MAX_UNSENT_BYTES = 16 * 1024 * 1024
 
 /** Where what one client is told goes, whatever carries them. */
 export interface AnswerSink {

@@ -49,6 +49,10 @@ class GrpcCall implements UnaryCall {
     return Number(this.#call.getDeadline())
   }
 
+  get congested(): boolean {
+    return this.#call.cancelled
+  }
+
   answer(response: Bytes): void {
     this.#callback(null, response)
   }

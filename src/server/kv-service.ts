@@ -11,7 +11,7 @@ import { grpcError } from './grpc-errors.ts'
 import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
 import { presentOf, presentOfAll } from './present.ts'
-import { invalid } from './refusals.ts'
+import { invalid, tooBusy } from './refusals.ts'
 import type { UnaryCall, UnaryHandler } from './unary-call.ts'
 
 type Bytes = Uint8Array
@@ -89,6 +89,10 @@ class KvCall {
     this.#forwarder = forwarder
   }
 
+  get congested(): boolean {
+    return this.#call.congested
+  }
+
   answer(response: Bytes): void {
     this.#call.answer(response)
   }
@@ -151,11 +155,13 @@ class GetReply implements ReadReply {
   }
 
   serve(machine: StateMachine): void {
-    this.#answer(machine.revision, presentOf(machine, this.#key))
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(machine.revision, presentOf(machine, this.#key))
   }
 
   found(revision: number, [entry]: readonly (KeyEntry | undefined)[]): void {
-    this.#answer(revision, entry)
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(revision, entry)
   }
 
   #answer(revision: number, entry: KeyEntry | undefined): void {
@@ -179,13 +185,18 @@ class GetManyReply implements ReadReply {
   }
 
   serve(machine: StateMachine): void {
+    if (this.#call.congested) {
+      this.#call.fail(tooBusy())
+      return
+    }
     const entries = presentOfAll(machine, this.#keys, this.#maxBytes)
     if (entries === undefined) this.#call.fail(invalid(answerTooLarge(this.#maxBytes)))
     else this.#answer(machine.revision, entries)
   }
 
   found(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
-    this.#answer(revision, entries)
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(revision, entries)
   }
 
   #answer(revision: number, entries: readonly (KeyEntry | undefined)[]): void {

@@ -1,8 +1,11 @@
 import type { Server } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
+import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
+import { Connections } from './unsent-answers.ts'
+import type { UnsentAnswers } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
 
@@ -47,14 +50,17 @@ export function answerDirectly(
 ): boolean {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
   if (http2Servers === undefined || http2Servers.size === 0) return false
+  const connections = new Connections()
   for (const http2Server of http2Servers.keys()) {
     const others = http2Server.listeners('stream')
     http2Server.removeAllListeners('stream')
     http2Server.on('stream', (...event: [ServerHttp2Stream, IncomingHttpHeaders, number]) => {
       const [stream, headers] = event
       const handler = isPlain(headers) ? handlers.get(headers[':path']!) : undefined
-      if (handler !== undefined) new DirectCall(stream, headers, handler, maxBytes)
-      else for (const other of others) other.apply(http2Server, event)
+      const { session } = stream
+      if (handler !== undefined && session !== undefined) {
+        new DirectCall(stream, headers, { handler, maxBytes, unsent: connections.unsentOf(session) })
+      } else for (const other of others) other.apply(http2Server, event)
     })
   }
   return true
@@ -77,31 +83,35 @@ function millisecondsOf(timeout: string | string[]): number | undefined {
   return unit === undefined ? undefined : Number(count) * UNITS[unit]!
 }
 
+/** What a call needs beside its stream. */
+interface Service {
+  readonly handler: UnaryHandler
+  /** The longest message that is taken in. */
+  readonly maxBytes: number
+  /** What else waits on the same connection. */
+  readonly unsent: UnsentAnswers
+}
+
 class DirectCall implements UnaryCall {
   readonly path: string
   readonly forwarded: boolean
   readonly deadline: number
   request: Bytes = Buffer.alloc(0)
   readonly #stream: ServerHttp2Stream
-  readonly #handler: UnaryHandler
-  readonly #maxBytes: number
+  readonly #service: Service
   readonly #timer: NodeJS.Timeout | undefined
   #chunks: Buffer[] = []
   #bytes = 0
+  /** What of the connection's unsent bytes is this call's. */
+  #counted = 0
   #over = false
   #cancelled: (() => void) | undefined
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    handler: UnaryHandler,
-    maxBytes: number,
-  ) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: Service) {
     this.path = headers[':path']!
     this.forwarded = headers[FORWARDED] !== undefined
     this.#stream = stream
-    this.#handler = handler
-    this.#maxBytes = maxBytes
+    this.#service = service
     const timeout = headers['grpc-timeout']
     if (timeout === undefined) this.deadline = Infinity
     else {
@@ -115,8 +125,12 @@ class DirectCall implements UnaryCall {
     stream.once('error', () => {}) // 'close' follows
   }
 
+  get congested(): boolean {
+    return this.#over || this.#service.unsent.congested
+  }
+
   answer(response: Bytes): void {
-    if (!this.#finish() || this.#gone) return
+    if (!this.#finish() || !this.#mayAdd(response.length)) return
     const message = Buffer.allocUnsafe(PREFIX_BYTES + response.length)
     message[0] = 0
     message.writeUInt32BE(response.length, 1)
@@ -127,7 +141,7 @@ class DirectCall implements UnaryCall {
   }
 
   fail({ code, details, metadata }: CallStatus): void {
-    if (!this.#finish() || this.#gone) return
+    if (!this.#finish() || !this.#mayAdd(details.length)) return
     const said = { 'grpc-status': code, 'grpc-message': encodeURI(details) }
     this.#stream.respond({ ...HEADERS, ...said, ...metadata?.toHttp2Headers() }, NO_MORE)
   }
@@ -143,8 +157,9 @@ class DirectCall implements UnaryCall {
     this.#bytes += chunk.length
     if (this.#bytes < PREFIX_BYTES) return
     const length = this.#message().readUInt32BE(1)
-    if (length > this.#maxBytes) {
-      const details = `Received message larger than max (${length} vs. ${this.#maxBytes})`
+    const { maxBytes } = this.#service
+    if (length > maxBytes) {
+      const details = `Received message larger than max (${length} vs. ${maxBytes})`
       this.fail({ code: status.RESOURCE_EXHAUSTED, details })
     } else if (this.#bytes > PREFIX_BYTES + length) {
       this.fail({ code: status.UNIMPLEMENTED, details: `Received a second request message for ${this.path}` })
@@ -173,7 +188,7 @@ class DirectCall implements UnaryCall {
       return this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} is ${wrong}` })
     }
     this.request = bytes.subarray(PREFIX_BYTES)
-    this.#handler(this)
+    this.#service.handler(this)
   }
 
   #expire(): void {
@@ -183,13 +198,27 @@ class DirectCall implements UnaryCall {
   }
 
   #cancel(): void {
+    this.#service.unsent.remove(this.#counted)
+    this.#counted = 0
     const cancelled = this.#cancelled
     if (this.#finish()) cancelled?.()
   }
 
-  /** Whether there is nobody to answer any more. */
-  get #gone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed
+  /**
+   * Whether there is somebody to answer, and room for so many bytes more: then they are counted. A client that has left
+   * too much unread is dropped with all that waits for it; another node, which asks for many clients, loses the call.
+   */
+  #mayAdd(bytes: number): boolean {
+    const { unsent } = this.#service
+    if (this.#stream.destroyed || this.#stream.closed) return false
+    if (unsent.full) {
+      if (this.forwarded) this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      // Not now: Node may be reading from that session, whose memory it would free.
+      else setImmediate(destroy, this.#stream.session)
+      return false
+    }
+    this.#counted = unsent.add(bytes)
+    return true
   }
 
   /** The call is over. Returns whether it was not before. */
@@ -201,6 +230,10 @@ class DirectCall implements UnaryCall {
     clearTimeout(this.#timer)
     return true
   }
+}
+
+function destroy(session: Http2Session | undefined): void {
+  session?.destroy()
 }
 
 function sendOk(this: ServerHttp2Stream): void {

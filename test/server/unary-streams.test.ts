@@ -36,12 +36,13 @@ describe('unary calls straight from their streams', () => {
   let session: ClientHttp2Session
   let grpc: Client
   let handler: UnaryHandler
+  let port: number
 
   before(async () => {
     server = new Server({ 'grpc.max_receive_message_length': MAX_BYTES })
     const handlers = new Map<string, UnaryHandler>([[PATH, (call) => handler(call)]])
     server.addService({ Put: kvMethods.Put }, grpcHandlers(handlers))
-    const port = await new Promise<number>((resolve, reject) => {
+    port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       )
@@ -214,6 +215,87 @@ describe('unary calls straight from their streams', () => {
       assert.deepEqual(body, frame(Buffer.alloc(300_000, String.fromCharCode(97 + (i % 26)))))
       assert.equal(trailers['grpc-status'], '0')
     }
+  })
+
+  describe('of a client that reads nothing', () => {
+    const MiB = 1024 * 1024
+
+    /** Opens that many calls on a connection of their own, none of which is ever read, and waits for their requests. */
+    async function unread(count: number, answers: (call: UnaryCall) => void, more = {}) {
+      const deaf = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } })
+      const streams: ClientHttp2Stream[] = []
+      const closed = new Promise<string>((resolve) =>
+        deaf.once('close', () => resolve('the connection closed')),
+      )
+      const asked = new Promise<string>((resolve) => {
+        let seen = 0
+        handler = (call) => {
+          answers(call)
+          if (++seen === count) resolve('all were asked')
+        }
+      })
+      deaf.on('error', () => {})
+      for (let i = 0; i < count; i++) {
+        const stream = deaf.request({
+          ':method': 'POST',
+          ':path': PATH,
+          'content-type': 'application/grpc',
+          ...more,
+        })
+        stream.on('error', () => {})
+        stream.end(frame(Buffer.from('x')))
+        streams.push(stream)
+      }
+      return { deaf, streams, closed, outcome: await Promise.race([asked, closed]) }
+    }
+
+    it('are better refused, where they are reads, once 16 MiB wait for it; others are served', async () => {
+      const kinds: boolean[] = []
+      const calls: UnaryCall[] = []
+      const { deaf, streams, outcome } = await unread(40, (call) => {
+        calls.push(call)
+        kinds.push(call.congested)
+        if (!call.congested) call.answer(Buffer.alloc(MiB))
+      })
+      assert.equal(outcome, 'all were asked')
+      // The sixteenth goes beyond 16 MiB by its prefix and what the calls themselves take.
+      assert.deepEqual([kinds.indexOf(true), kinds.filter(Boolean).length], [16, 24])
+      handler = (call) => call.answer(Buffer.from(`${call.congested}`))
+      assert.equal((await asked(frame(Buffer.from('x')))).body.subarray(5).toString(), 'false')
+      // What the client gives up waits for it no longer.
+      const closed = Promise.all(streams.slice(0, 16).map((stream) => once(stream, 'close')))
+      for (const stream of streams.slice(0, 16)) stream.close(constants.NGHTTP2_CANCEL)
+      await closed
+      for (let i = 0; calls.at(-1)!.congested && i < 100; i++) await new Promise((r) => setTimeout(r, 10))
+      assert.equal(calls.at(-1)!.congested, false)
+      deaf.destroy()
+    })
+
+    it('close its connection once 64 MiB wait for it', async () => {
+      const calls: UnaryCall[] = []
+      const { closed } = await unread(100, (call) => {
+        calls.push(call)
+        call.answer(Buffer.alloc(MiB))
+      })
+      assert.equal(await closed, 'the connection closed')
+      assert.ok(calls.length >= 65 && calls.length <= 100)
+      assert.ok(calls.at(-1)!.congested, 'nobody takes its answer')
+    })
+
+    it('are lost one by one where another node asks: it asks for many clients', async () => {
+      const { deaf, streams, outcome } = await unread(70, (call) => call.answer(Buffer.alloc(MiB)), {
+        'balsa-forwarded': '1',
+      })
+      assert.equal(outcome, 'all were asked')
+      const lost = streams.slice(64)
+      await Promise.all(
+        lost.map((stream) => stream.destroyed || new Promise((resolve) => stream.once('close', resolve))),
+      )
+      assert.ok(lost.every(({ rstCode }) => rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM))
+      assert.ok(streams.slice(0, 64).every(({ destroyed }) => !destroyed))
+      assert.deepEqual([deaf.destroyed, deaf.closed], [false, false])
+      deaf.destroy()
+    })
   })
 
   it('stay grpc-js’ where they are not plain', async () => {
