@@ -2,6 +2,7 @@ import type { Server } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
 import { constants } from 'node:http2'
 import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { gunzip, inflate } from 'node:zlib'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
 import { Connections } from './unsent-answers.ts'
@@ -16,6 +17,12 @@ const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grp
 const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
 const NO_MORE = Object.freeze({ endStream: true })
 const OK = Object.freeze({ 'grpc-status': '0' })
+
+/** What takes a message's compression off, by its `grpc-encoding`. */
+const DECOMPRESSORS: ReadonlyMap<string, typeof gunzip> = new Map([
+  ['gzip', gunzip],
+  ['deflate', inflate],
+])
 
 /** What a second, a minute, … of `grpc-timeout` has in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = Object.freeze({
@@ -33,8 +40,8 @@ const FOREVER_MS = 2 ** 31 - 1
 /**
  * Answers unary calls straight from their HTTP/2 streams. grpc-js makes several objects, promises and a dozen closures
  * for each, and sends a message and its status in two goes: two fifths of what an empty call costs
- * (docs/performance.md). The port, the sessions and everything that is not plain stay grpc-js's: streams, other
- * services, compressed messages.
+ * (docs/performance.md), and it does not say what a client has not taken yet. The port, the sessions and everything that
+ * is not plain stay grpc-js's: streams and other services.
  *
  * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
  *
@@ -67,12 +74,10 @@ export function answerDirectly(
 }
 
 function isPlain(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['grpc-encoding']
   const timeout = headers['grpc-timeout']
   return (
     headers[':method'] === 'POST' &&
     headers['content-type']?.startsWith('application/grpc') === true &&
-    (encoding === undefined || encoding === 'identity') &&
     (timeout === undefined || millisecondsOf(timeout) !== undefined)
   )
 }
@@ -98,6 +103,7 @@ class DirectCall implements UnaryCall {
   readonly deadline: number
   request: Bytes = Buffer.alloc(0)
   readonly #stream: ServerHttp2Stream
+  readonly #encoding: string | string[] | undefined
   readonly #service: Service
   readonly #timer: NodeJS.Timeout | undefined
   #chunks: Buffer[] = []
@@ -110,6 +116,7 @@ class DirectCall implements UnaryCall {
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: Service) {
     this.path = headers[':path']!
     this.forwarded = headers[FORWARDED] !== undefined
+    this.#encoding = headers['grpc-encoding']
     this.#stream = stream
     this.#service = service
     const timeout = headers['grpc-timeout']
@@ -183,12 +190,40 @@ class DirectCall implements UnaryCall {
       const details = `Received no request message for ${this.path}`
       return this.fail({ code: status.UNIMPLEMENTED, details })
     }
-    if (bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - PREFIX_BYTES) {
-      const wrong = bytes[0] === 0 ? 'cut off' : 'compressed, and no grpc-encoding says how'
-      return this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} is ${wrong}` })
-    }
-    this.request = bytes.subarray(PREFIX_BYTES)
+    const message = bytes.subarray(PREFIX_BYTES)
+    if (bytes.readUInt32BE(1) !== message.length) this.#refuse('is cut off')
+    else if (bytes[0] === 0) this.#handle(message)
+    else this.#decompress(message)
+  }
+
+  #handle(message: Buffer): void {
+    this.request = message
     this.#service.handler(this)
+  }
+
+  #decompress(message: Buffer): void {
+    const { maxBytes } = this.#service
+    const encoding = String(this.#encoding ?? 'identity')
+    if (encoding === 'identity') return this.#refuse('is compressed, and no grpc-encoding says how')
+    const decompress = DECOMPRESSORS.get(encoding)
+    if (decompress === undefined) {
+      const details = `Received message with the unknown grpc-encoding ${encoding}`
+      return this.fail({ code: status.UNIMPLEMENTED, details })
+    }
+    decompress(message, { maxOutputLength: maxBytes }, (error, whole) => {
+      if (this.#over) return
+      if (error === null) this.#handle(whole)
+      else if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
+        this.#refuse('cannot be decompressed')
+      else {
+        const details = `Received message that decompresses to more than ${maxBytes} bytes`
+        this.fail({ code: status.RESOURCE_EXHAUSTED, details })
+      }
+    })
+  }
+
+  #refuse(wrong: string): void {
+    this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} ${wrong}` })
   }
 
   #expire(): void {

@@ -75,7 +75,9 @@ describe('applying', () => {
     let received: Promise<boolean> | undefined
     slow(driven, 30, () => {
       // In between: the first entry is applied, and the others are waiting for their turn.
-      queueMicrotask(() => (received = driven.driver.receiveSnapshot(snapshot)))
+      queueMicrotask(() => {
+        received = driven.driver.receiveSnapshot(snapshot)
+      })
     })
     const previous = { prevLogIndex: 0, prevLogTerm: 0, prevChecksum: 0 }
     const append = { type: 'append', from: 'n2', to: 'n1', term: 1, ...previous } as const

@@ -243,8 +243,8 @@ describe('limits', () => {
 
   it('serves stale reads a while at a time, and refuses more of them than may wait', async () => {
     const driven = await Driven.leading(['n1'], { maxWaitingProposals: 2 })
-    const { get } = driven.machine
-    driven.machine.get = (key) => (driven.clock.spend(10), get.call(driven.machine, key))
+    const get = driven.machine.get.bind(driven.machine)
+    driven.machine.get = (key) => (driven.clock.spend(10), get(key))
     const reads = [1, 2, 3, 4].map(() => new RecordedRead('k'))
     for (const read of reads) driven.driver.readApplied(read)
     assert.deepEqual(
