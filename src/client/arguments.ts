@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../errors.ts'
 import { LARGEST_REQUEST_BYTES } from '../wire/message-size.ts'
+import { MAX_REQUEST_ITEMS, tooManyItems } from '../wire/read-request.ts'
 import type { Consistency } from '../wire/read-request.ts'
 import type { Expectation } from '../wire/types.ts'
 
@@ -85,13 +86,14 @@ export function valueBytes(value: Bytes, { maxValueBytes }: SizeLimits): Uint8Ar
   return bytes
 }
 
-/** The keys of a read. */
+/** The keys of a read: at most 10,000. Throws InvalidArgumentError for what the nodes would refuse. */
 export function readKeys(keys: readonly Bytes[], limits: SizeLimits): Uint8Array[] {
   if (!Array.isArray(keys)) throw new InvalidArgumentError('the keys must be an array')
+  checkCount(keys.length, 'keys')
   return keys.map((key: Bytes) => keyBytes(key, limits))
 }
 
-/** The pairs of a putMany: at least one, and no key twice. */
+/** The pairs of a putMany: at least one, at most 10,000, and no key twice. Throws InvalidArgumentError for other ones. */
 export function putPairs(
   pairs: readonly (readonly [Bytes, Bytes])[],
   limits: SizeLimits,
@@ -99,6 +101,7 @@ export function putPairs(
   if (!Array.isArray(pairs) || pairs.length === 0) {
     throw new InvalidArgumentError('putMany takes an array of at least one [key, value]')
   }
+  checkCount(pairs.length, 'pairs')
   const seen = new Set<string>()
   return (pairs as readonly (readonly [Bytes, Bytes])[]).map((pair) => {
     if (!Array.isArray(pair) || pair.length !== 2) {
@@ -201,4 +204,8 @@ function copyBytes(input: Bytes, what: string): Uint8Array {
 
 function describe(input: unknown): string {
   return input === null ? 'null' : typeof input
+}
+
+function checkCount(count: number, items: string): void {
+  if (count > MAX_REQUEST_ITEMS) throw new InvalidArgumentError(tooManyItems(items))
 }

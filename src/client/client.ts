@@ -94,7 +94,7 @@ export class BalsaClient {
     })
   }
 
-  /** Sets several keys, all or none, under one revision. No key may stand in it twice. */
+  /** Sets several keys, at most 10,000, all or none, under one revision. No key may stand in it twice. */
   putMany(pairs: readonly (readonly [Bytes, Bytes])[], options?: CallOptions): Promise<{ revision: number }> {
     return new Promise((resolve, reject) => {
       const operation: Operation = { type: 'putMany', puts: putPairs(pairs, this.#limits) }
@@ -159,7 +159,10 @@ export class BalsaClient {
     })
   }
 
-  /** The present of several keys, or what they were at `revision`, in their order, all of one revision. */
+  /**
+   * The present of several keys, at most 10,000, or what they were at `revision`, in their order, all of one revision.
+   * INVALID_ARGUMENT where the answer would be larger than a request may be.
+   */
   getMany(keys: readonly Bytes[], options?: ReadOptions): Promise<(Entry | undefined)[]> {
     return new Promise((resolve, reject) => {
       this.#read(readKeys(keys, this.#limits), options, (found) => resolve(toEntries(found)), reject)

@@ -1,5 +1,6 @@
 import { assert } from '../raft/assert.ts'
-import { futureRevision } from '../wire/read-request.ts'
+import { answerTooLarge, futureRevision } from '../wire/read-request.ts'
+import { AnswerSize } from '../wire/result.ts'
 import type { History } from './history.ts'
 import type { KeySpace } from './key-space.ts'
 import { damaged, numberedKey, Prefix } from './layout.ts'
@@ -13,6 +14,9 @@ const KEPT_BYTES = 4 * 1024 * 1024
 
 /** What a look into a pack costs, however small that is, in bytes. */
 const LOOK_BYTES = 16 * 1024
+
+/** What a look for a key's present costs, which may be one into the store, beside the bytes of the record. */
+const KEY_BYTES = 4 * 1024
 
 /** All of history that can be read: packs in memory and in the store. */
 export class Packs {
@@ -67,12 +71,15 @@ export class PastReading implements PastRead {
   readonly #packs: Packs
   readonly #keys: readonly Uint8Array[]
   readonly #revision: number
+  readonly #maxBytes: number
   readonly #found: (KeyRecord | undefined)[] = []
+  readonly #size: AnswerSize
   #search: KeySearch | undefined
 
   /**
    * @param keys those that are asked for
    * @param revision as they were then
+   * @param maxBytes how many bytes the answer may have
    */
   constructor(
     store: Pick<StateMachine, 'revision' | 'compactedRevision'>,
@@ -80,12 +87,15 @@ export class PastReading implements PastRead {
     packs: Packs,
     keys: readonly Uint8Array[],
     revision: number,
+    maxBytes: number,
   ) {
     this.#store = store
     this.#present = present
     this.#packs = packs
     this.#keys = keys
     this.#revision = revision
+    this.#maxBytes = maxBytes
+    this.#size = new AnswerSize(revision, maxBytes)
   }
 
   advance(maxBytes: number): readonly (KeyRecord | undefined)[] | PastRefusal | undefined {
@@ -93,14 +103,23 @@ export class PastReading implements PastRead {
     if (refusal !== undefined) return refusal
     let bytes = 0
     while (this.#found.length < this.#keys.length) {
-      this.#search ??= this.#searchFor(this.#keys[this.#found.length]!)
+      const key = this.#keys[this.#found.length]!
+      if (this.#search === undefined) {
+        // The first look is free: most reads ask for one key, and most keys have not changed since.
+        if (bytes > 0 && bytes >= maxBytes) return undefined
+        this.#search = this.#searchFor(key)
+        bytes += KEY_BYTES
+      }
       while (!this.#search.done) {
         if (bytes >= maxBytes) return undefined
         bytes += LOOK_BYTES + this.#search.look()
       }
       const { record } = this.#search
-      this.#found.push(record === undefined || record.isTombstone ? undefined : record.toKeyRecord())
       this.#search = undefined
+      const found = record === undefined || record.isTombstone ? undefined : record.toKeyRecord()
+      if (!this.#size.fits(key, found)) return this.#refused(answerTooLarge(this.#maxBytes))
+      bytes += found?.value.length ?? 0
+      this.#found.push(found)
     }
     return this.#found
   }
@@ -119,12 +138,11 @@ export class PastReading implements PastRead {
         oldestRevision: compactedRevision,
       }
     }
-    if (asked <= revision) return undefined
-    return {
-      refused: 'INVALID_ARGUMENT',
-      message: futureRevision(asked, revision),
-      oldestRevision: compactedRevision,
-    }
+    return asked <= revision ? undefined : this.#refused(futureRevision(asked, revision))
+  }
+
+  #refused(message: string): PastRefusal {
+    return { refused: 'INVALID_ARGUMENT', message, oldestRevision: this.#store.compactedRevision }
   }
 }
 

@@ -154,8 +154,8 @@ export class KvStateMachine implements StateMachine {
     return this.#keys.findPresent(key)?.toKeyRecord()
   }
 
-  readAt(keys: readonly Uint8Array[], revision: number): PastRead {
-    return new PastReading(this, this.#keys, this.#packs, keys, revision)
+  readAt(keys: readonly Uint8Array[], revision: number, maxBytes: number): PastRead {
+    return new PastReading(this, this.#keys, this.#packs, keys, revision, maxBytes)
   }
 
   compactionTarget(policy: RetentionPolicy): number | undefined {

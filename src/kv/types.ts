@@ -50,7 +50,7 @@ export interface FreedSpace {
   readonly upTo: Uint8Array
 }
 
-/** The past that was asked for cannot be read: it is compacted away, or not there yet. */
+/** The past that was asked for cannot be read: it is compacted away, not there yet, or too much at a time. */
 export interface PastRefusal {
   readonly refused: 'COMPACTED' | 'INVALID_ARGUMENT'
   readonly message: string
@@ -61,10 +61,11 @@ export interface PastRefusal {
 /** A read of keys as they were at a revision, in pieces: it may have to look through much of history. */
 export interface PastRead {
   /**
-   * Goes on until it is through, or has looked through about `maxBytes`; with 0 it does what costs next to nothing.
+   * Goes on until it is through, or has looked through about `maxBytes`, where looking for a key costs some too; with 0
+   * it looks for one key's present, which costs next to nothing.
    *
    * @returns for each key, in their order, what it was, undefined where there was no such key; or the refusal, also
-   *   where a compaction came in between; undefined: there is more to do.
+   *   where a compaction came in between or the answer gets too large; undefined: there is more to do.
    * @throws DamagedDataError where history is not what was written.
    */
   advance(maxBytes: number): readonly (KeyRecord | undefined)[] | PastRefusal | undefined
@@ -89,8 +90,8 @@ export interface StateMachine {
   stateHash(): string
   /** A key's present, undefined where there is no such key. The bytes are not to be changed. */
   get(key: Uint8Array): KeyRecord | undefined
-  /** Begins to read keys as they were at a revision, from 1. */
-  readAt(keys: readonly Uint8Array[], revision: number): PastRead
+  /** Begins to read keys as they were at a revision, from 1. The answer may have `maxBytes` bytes on the wire. */
+  readAt(keys: readonly Uint8Array[], revision: number, maxBytes: number): PastRead
   /** The revision that history can be compacted to by that policy; undefined where there is nothing to compact. */
   compactionTarget(policy: RetentionPolicy): number | undefined
   /** Freezes what has changed since the last checkpoint. Undefined where nothing did, or while one is being written. */

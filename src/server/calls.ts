@@ -25,6 +25,6 @@ export interface ReadCall {
 
 /** A read that wants the present by `serve`, or what was at an older revision by `found`. */
 export interface ReadReply extends ReadCall {
-  /** What the keys were at `revision`, in their order. */
+  /** What the keys were at `revision`, in their order: no more than an answer may have. */
   found(revision: number, entries: readonly (KeyEntry | undefined)[]): void
 }

@@ -13,6 +13,7 @@ import type {
   SnapshotRequest,
 } from '../raft/types.ts'
 import { TransferError } from '../transport/snapshot-transfer.ts'
+import { Applying } from './applying.ts'
 import type { ReadCall, WriteCall } from './calls.ts'
 import { ClusterTime } from './cluster-time.ts'
 import type { DriverEvents, DriverParts, DriverSettings } from './driver-parts.ts'
@@ -23,7 +24,7 @@ import { OwnCall } from './own-call.ts'
 import { leadershipLost, notLeader, tooBusy } from './refusals.ts'
 import { stopErrorOf } from './stop-error.ts'
 import { reporting } from './space-guard.ts'
-import { serveReads, WaitingReads } from './waiting-reads.ts'
+import { WaitingReads } from './waiting-reads.ts'
 
 /**
  * Turns what the core wants into I/O and what happens into the core's inputs. One function runs the cycle:
@@ -41,14 +42,13 @@ export class Driver {
 
   #status: RoleStatus
   #inbox: Input[] = []
-  readonly #reads = new WaitingReads()
+  readonly #reads: WaitingReads
 
   #outbox: Message[] = []
   /** A snapshot whose write is on its way to the disk. */
   #resetting: { readonly writeId: number; ended(error?: Error): void } | undefined
   #installation = Promise.resolve()
-  /** Committed, handed out by the core, and not applied yet. */
-  #toApply: readonly LogEntry[] = []
+  readonly #applying: Applying
 
   /** Something was proposed since the last time stamp. */
   #busy = false
@@ -66,6 +66,12 @@ export class Driver {
     this.#events = events
     this.#clusterTime = new ClusterTime(parts.clock)
     this.#proposals = new Proposals(settings)
+    this.#reads = new WaitingReads({
+      ...{ machine: parts.machine, clock: parts.clock },
+      unreadable: () => this.#notLeader('this node cannot read its state'),
+      failed: (error) => this.fail(error),
+    })
+    this.#applying = new Applying(parts.clock, (entry) => this.#apply(entry))
     this.#cutter = new LogCutter(parts, settings.logKeepBytes)
     this.#writer = new LogWriter(parts.log, {
       written: (writeId, promises) => this.#written(writeId, promises),
@@ -182,16 +188,18 @@ export class Driver {
     }
   }
 
-  /** A read of what this node has applied, which may be behind: served at once, whoever leads. */
+  /** A read of what this node has applied, which may be behind: served without a round, whoever leads. */
   readApplied(call: ReadCall): void {
     if (this.#stopped) {
       call.fail(this.#notLeader('this node is stopping'))
-      return
-    }
-    try {
-      serveReads([call], this.#parts.machine, this.#unreadable)
-    } catch (error) {
-      this.fail(error)
+    } else if (this.#reads.ready >= this.#settings.maxWaitingProposals) {
+      call.fail(tooBusy())
+    } else {
+      try {
+        this.#reads.serve(call)
+      } catch (error) {
+        this.fail(error)
+      }
     }
   }
 
@@ -274,9 +282,9 @@ export class Driver {
     for (const fetch of output.fetches) this.#fetch(fetch)
     for (const request of output.snapshots) this.#sendSnapshot(request)
     if (output.install !== undefined) this.#install(output.install)
-    for (const id of output.reads) this.#reads.serve(id, this.#parts.machine, this.#unreadable)
+    for (const id of output.reads) this.#reads.confirmed(id)
     for (const id of output.refusedReads) this.#reads.refuse(id, this.#notLeader())
-    this.#toApply = output.apply.length > 0 ? output.apply : this.#toApply
+    if (output.apply.length > 0) this.#applying.handOut(output.apply)
     return output
   }
 
@@ -305,6 +313,7 @@ export class Driver {
 
   /** Its log is on disk: the state machine follows. The core applies nothing meanwhile. */
   #install(reset: LogReset): void {
+    this.#applying.drop()
     this.#installation = this.#parts.snapshots.install(reset).then(
       () => {
         this.#inbox.push({ type: 'applied', upTo: reset.boundary.index })
@@ -324,23 +333,22 @@ export class Driver {
 
   // ---- apply and answer ----
 
+  #apply(entry: LogEntry): void {
+    this.#proposals.applied(entry, this.#parts.machine.apply(entry))
+    if (entry.kind === EntryKind.Time) this.#events.stamped?.(entry.index)
+  }
+
   /** What one step handed out; the core hands out the next piece when this one is applied. */
   #applyCommitted(): void {
-    const entries = this.#toApply
-    if (entries.length === 0) return
-    this.#toApply = []
-    for (const entry of entries) {
-      this.#proposals.applied(entry, this.#parts.machine.apply(entry))
-      if (entry.kind === EntryKind.Time) this.#events.stamped?.(entry.index)
-    }
-    const last = entries.at(-1)!
+    const last = this.#applying.turn()
+    if (last === undefined) return
     if (this.#status.role === 'leader' && !this.#timeKnown && last.term === this.#status.term) {
       this.#timeKnown = true
       this.#clusterTime.begin(this.#parts.machine.clusterTimeMs)
     }
     this.#step({ type: 'applied', upTo: last.index })
     // A long replay leaves room for everything else between its pieces.
-    if (this.#toApply.length > 0 || this.#outbox.length > 0) this.#wake()
+    if (this.#applying.waiting || this.#outbox.length > 0) this.#wake()
   }
 
   // ---- time ----
@@ -384,8 +392,6 @@ export class Driver {
   #notLeader(reason?: string): ReturnType<typeof notLeader> {
     return notLeader(this.#status, this.#parts.leaderLookup, reason)
   }
-
-  readonly #unreadable = () => this.#notLeader('this node cannot read its state')
 
   #stateTooFarAhead(): boolean {
     return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes

@@ -7,12 +7,10 @@ import { resetStream } from '../transport/reset-stream.ts'
 import { UnsentBytes } from '../transport/unsent-bytes.ts'
 import { isForwarded } from './forwarder.ts'
 import type { Forwarder } from './forwarder.ts'
+import { MAX_UNREAD_BYTES } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
 type Call = ServerDuplexStream<Bytes, Bytes>
-
-/** A client that does not read its answers is dropped when this many bytes of them wait. */
-const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 /** `Kv.Exchange` over gRPC: greets each client, then answers its stream itself or passes it on to the leader. */
 export class ExchangeService {

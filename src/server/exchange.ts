@@ -3,23 +3,17 @@ import { encodeSessionChange } from '../wire/command.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ServerFrameWriter } from '../wire/frames.ts'
 import type { ClientFrame, ClientRequest } from '../wire/frames.ts'
-import { readResultSize } from '../wire/result.ts'
+import { answerTooLarge } from '../wire/read-request.ts'
+import { ANSWER_OVERHEAD_BYTES, readResultSize } from '../wire/result.ts'
 import type { CommandResult, KeyEntry } from '../wire/types.ts'
 import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
-import { answerTooLarge, invalid, tooBusy } from './refusals.ts'
+import { presentOfAll } from './present.ts'
+import { invalid, tooBusy } from './refusals.ts'
+import { MAX_UNSENT_BYTES } from './unsent-answers.ts'
 
 /** A frame is sent off early once it has this many bytes. */
 const FRAME_BYTES = 256 * 1024
-
-/** More than what goes around one answer in a frame, in bytes: heads and the request's id. */
-const ANSWER_OVERHEAD_BYTES = 32
-
-/**
- * While so much waits for the client to take it, its reads are refused for the moment, in bytes: however much it asks
- * for at once, it gets it piece by piece, and no more than this stays here for it.
- */
-const MAX_UNSENT_BYTES = 16 * 1024 * 1024
 
 /** Where what one client is told goes, whatever carries them. */
 export interface AnswerSink {
@@ -78,8 +72,14 @@ export class Exchange {
   }
 
   serve(id: number, keys: readonly Uint8Array[], machine: StateMachine): void {
-    if (this.#congested) this.fail(id, tooBusy())
-    else this.#found(id, machine.revision, readEntries(machine, keys))
+    if (this.#congested) {
+      this.fail(id, tooBusy())
+      return
+    }
+    const { maxRequestBytes } = this.#front.limits
+    const entries = presentOfAll(machine, keys, maxRequestBytes)
+    if (entries === undefined) this.fail(id, invalid(answerTooLarge(maxRequestBytes)))
+    else this.#found(id, machine.revision, entries)
   }
 
   found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
@@ -88,13 +88,9 @@ export class Exchange {
   }
 
   #found(id: number, revision: number, entries: readonly (KeyEntry | undefined)[]): void {
-    const size = readResultSize(revision, entries) + ANSWER_OVERHEAD_BYTES
-    if (entries.length > 1 && size > this.#front.limits.maxRequestBytes) {
-      this.fail(id, answerTooLarge(size, this.#front.limits.maxRequestBytes))
-      return
-    }
     // What was gathered before a large answer goes first: a client takes messages up to a limit of its own, and by
     // default no answer alone is above the usual one.
+    const size = readResultSize(revision, entries) + ANSWER_OVERHEAD_BYTES
     if (this.#writer.size + size > FRAME_BYTES) this.#flush()
     this.#writer.read(id, revision, entries)
     this.#flushSoon()
@@ -146,17 +142,6 @@ export class Exchange {
     this.#done?.()
     this.#done = undefined
   }
-}
-
-/** The present of each key, undefined where there is none, in the order of the keys. */
-export function readEntries(machine: StateMachine, keys: readonly Uint8Array[]) {
-  return keys.map((key) => {
-    const record = machine.get(key)
-    if (record === undefined) return undefined
-    // Written out, not spread: every read does it, and a spread takes many times as long.
-    const { value, createRevision, modRevision, version, lease } = record
-    return { key, value, createRevision, modRevision, version, lease }
-  })
 }
 
 const NO_KEYS: readonly Uint8Array[] = Object.freeze([])

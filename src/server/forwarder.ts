@@ -4,10 +4,14 @@ import type { NodeId } from '../raft/types.ts'
 import { kvMethods } from '../wire/services.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
+import { tooBusy } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall } from './unary-call.ts'
 
 type Bytes = Uint8Array
+
+/** What may be refused also after it was executed: it changes nothing. */
+const READS: ReadonlySet<string> = new Set([kvMethods.Get.path, kvMethods.GetMany.path])
 
 /** Whether another node has passed this request on already. */
 export function isForwarded(metadata: Metadata): boolean {
@@ -40,8 +44,9 @@ export class Forwarder {
       forwardedMetadata(),
       { deadline: call.deadline },
       (error, response) => {
-        if (response !== undefined) call.answer(response)
-        else call.fail(passedOn(error!, leader))
+        if (response === undefined) call.fail(passedOn(error!, leader))
+        else if (call.congested && READS.has(call.path)) call.fail(grpcError(tooBusy()))
+        else call.answer(response)
       },
     )
     call.whenCancelled(() => forwarded.cancel())

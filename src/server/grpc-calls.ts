@@ -49,6 +49,11 @@ class GrpcCall implements UnaryCall {
     return Number(this.#call.getDeadline())
   }
 
+  /** What the client has not taken yet grpc-js does not say. */
+  get congested(): boolean {
+    return this.#call.cancelled
+  }
+
   answer(response: Bytes): void {
     this.#callback(null, response)
   }

@@ -70,7 +70,10 @@ export class KvFront {
    */
   read({ keys, consistency, revision }: ReadRequest, reply: ReadReply): void {
     const problem = readProblem(keys, this.limits)
-    const call = revision === 0 ? reply : new PastCall(this.#pastReads, keys, revision, reply)
+    const call =
+      revision === 0
+        ? reply
+        : new PastCall(this.#pastReads, keys, revision, this.limits.maxRequestBytes, reply)
     if (problem !== undefined) reply.fail(invalid(problem))
     else if (consistency === 'stale') this.#replication.readApplied(call)
     else this.#replication.read(call)
@@ -82,17 +85,25 @@ class PastCall implements ReadCall {
   readonly #pastReads: PastQueue
   readonly #keys: readonly Uint8Array[]
   readonly #revision: number
+  readonly #maxBytes: number
   readonly #reply: ReadReply
 
-  constructor(pastReads: PastQueue, keys: readonly Uint8Array[], revision: number, reply: ReadReply) {
+  constructor(
+    pastReads: PastQueue,
+    keys: readonly Uint8Array[],
+    revision: number,
+    maxBytes: number,
+    reply: ReadReply,
+  ) {
     this.#pastReads = pastReads
     this.#keys = keys
     this.#revision = revision
+    this.#maxBytes = maxBytes
     this.#reply = reply
   }
 
   serve(machine: StateMachine): void {
-    const read = machine.readAt(this.#keys, this.#revision)
+    const read = machine.readAt(this.#keys, this.#revision, this.#maxBytes)
     this.#pastReads.begin(read, this.#keys, this.#revision, this.#reply)
   }
 

@@ -2,17 +2,16 @@ import type { StateMachine } from '../kv/types.ts'
 import { encodeCommand, encodeSessionChange } from '../wire/command.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { WireError } from '../wire/protobuf.ts'
-import { futureRevision } from '../wire/read-request.ts'
-import { readResultSize } from '../wire/result.ts'
+import { answerTooLarge, futureRevision } from '../wire/read-request.ts'
 import { kvMethods } from '../wire/services.ts'
 import type { CommandResult, KeyEntry } from '../wire/types.ts'
 import * as unary from '../wire/unary.ts'
-import { readEntries } from './exchange.ts'
 import type { Forwarder } from './forwarder.ts'
 import { grpcError } from './grpc-errors.ts'
 import type { ReadReply } from './calls.ts'
 import type { KvFront, WriteReply } from './kv-front.ts'
-import { answerTooLarge, invalid } from './refusals.ts'
+import { presentOf, presentOfAll } from './present.ts'
+import { invalid, tooBusy } from './refusals.ts'
 import type { UnaryCall, UnaryHandler } from './unary-call.ts'
 
 type Bytes = Uint8Array
@@ -90,6 +89,10 @@ class KvCall {
     this.#forwarder = forwarder
   }
 
+  get congested(): boolean {
+    return this.#call.congested
+  }
+
   answer(response: Bytes): void {
     this.#call.answer(response)
   }
@@ -152,10 +155,16 @@ class GetReply implements ReadReply {
   }
 
   serve(machine: StateMachine): void {
-    this.found(machine.revision, readEntries(machine, [this.#key]))
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(machine.revision, presentOf(machine, this.#key))
   }
 
   found(revision: number, [entry]: readonly (KeyEntry | undefined)[]): void {
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(revision, entry)
+  }
+
+  #answer(revision: number, entry: KeyEntry | undefined): void {
     this.#call.answer(unary.getResponse.encode({ revision, entry }))
   }
 
@@ -176,13 +185,22 @@ class GetManyReply implements ReadReply {
   }
 
   serve(machine: StateMachine): void {
-    this.found(machine.revision, readEntries(machine, this.#keys))
+    if (this.#call.congested) {
+      this.#call.fail(tooBusy())
+      return
+    }
+    const entries = presentOfAll(machine, this.#keys, this.#maxBytes)
+    if (entries === undefined) this.#call.fail(invalid(answerTooLarge(this.#maxBytes)))
+    else this.#answer(machine.revision, entries)
   }
 
   found(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
-    const size = readResultSize(revision, entries)
-    if (size > this.#maxBytes) this.#call.fail(answerTooLarge(size, this.#maxBytes))
-    else this.#call.answer(unary.getManyResponse.encode({ revision, entries }))
+    if (this.#call.congested) this.#call.fail(tooBusy())
+    else this.#answer(revision, entries)
+  }
+
+  #answer(revision: number, entries: readonly (KeyEntry | undefined)[]): void {
+    this.#call.answer(unary.getManyResponse.encode({ revision, entries }))
   }
 
   fail(detail: ErrorDetail): void {

@@ -85,10 +85,3 @@ export function pastRefused({ refused, message, oldestRevision }: PastRefusal): 
 export function invalid(message: string): ErrorDetail {
   return { code: 'INVALID_ARGUMENT', message, notExecuted: true, leader: undefined }
 }
-
-/** The answer to a read of many keys would not fit in a message. */
-export function answerTooLarge(bytes: number, limit: number): ErrorDetail {
-  return invalid(
-    `the answer would have ${bytes} bytes, at most ${limit} are allowed: ask for fewer keys at a time`,
-  )
-}

@@ -54,16 +54,16 @@ export class ReplaceableMachine implements StateMachine {
     return this.#machine.get(key)
   }
 
-  readAt(keys: readonly Uint8Array[], revision: number): PastRead {
+  readAt(keys: readonly Uint8Array[], revision: number, maxBytes: number): PastRead {
     let machine = this.#machine
-    let read = machine.readAt(keys, revision)
+    let read = machine.readAt(keys, revision, maxBytes)
     // What was at a revision is the same in every state machine, or given up there: it begins anew in the new one.
-    const advance: PastRead['advance'] = (maxBytes) => {
+    const advance: PastRead['advance'] = (upTo) => {
       if (machine !== this.#machine) {
         machine = this.#machine
-        read = machine.readAt(keys, revision)
+        read = machine.readAt(keys, revision, maxBytes)
       }
-      return read.advance(maxBytes)
+      return read.advance(upTo)
     }
     return { advance }
   }

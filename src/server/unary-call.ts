@@ -14,6 +14,8 @@ export interface UnaryCall {
   readonly forwarded: boolean
   /** Until when the client waits, in milliseconds since 1970; Infinity: it said nothing. */
   readonly deadline: number
+  /** Nobody takes the answer any more, or so much waits for the client already that a read is better refused. */
+  readonly congested: boolean
   answer(response: Bytes): void
   fail(status: CallStatus): void
   /** Runs once nobody waits for the answer any more: the client gave up, went away, or waited for too long. */

@@ -1,10 +1,14 @@
 import type { Server } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
+import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { gunzip, inflate } from 'node:zlib'
 import { grpcError } from './grpc-errors.ts'
 import { invalid } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
+import { Connections } from './unsent-answers.ts'
+import type { UnsentAnswers } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
 
@@ -15,6 +19,12 @@ const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grp
 const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
 const NO_MORE = Object.freeze({ endStream: true })
 const OK = Object.freeze({ 'grpc-status': '0' })
+
+/** What takes a message's compression off, by its `grpc-encoding`. */
+const DECOMPRESSORS: ReadonlyMap<string, typeof gunzip> = new Map([
+  ['gzip', gunzip],
+  ['deflate', inflate],
+])
 
 /** What a second, a minute, … of `grpc-timeout` has in milliseconds. */
 const UNITS: Readonly<Record<string, number>> = Object.freeze({
@@ -32,8 +42,8 @@ const FOREVER_MS = 2 ** 31 - 1
 /**
  * Answers unary calls straight from their HTTP/2 streams. grpc-js makes several objects, promises and a dozen closures
  * for each, and sends a message and its status in two goes: two fifths of what an empty call costs
- * (docs/performance.md). The port, the sessions and everything that is not plain stay grpc-js's: streams, other
- * services, compressed messages.
+ * (docs/performance.md), and it does not say what a client has not taken yet. The port, the sessions and everything that
+ * is not plain stay grpc-js's: streams and other services.
  *
  * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
  *
@@ -49,26 +59,27 @@ export function answerDirectly(
 ): boolean {
   const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
   if (http2Servers === undefined || http2Servers.size === 0) return false
+  const connections = new Connections()
   for (const http2Server of http2Servers.keys()) {
     const others = http2Server.listeners('stream')
     http2Server.removeAllListeners('stream')
     http2Server.on('stream', (...event: [ServerHttp2Stream, IncomingHttpHeaders, number]) => {
       const [stream, headers] = event
       const handler = isPlain(headers) ? handlers.get(headers[':path']!) : undefined
-      if (handler !== undefined) new DirectCall(stream, headers, handler, maxBytes)
-      else for (const other of others) other.apply(http2Server, event)
+      const { session } = stream
+      if (handler !== undefined && session !== undefined) {
+        new DirectCall(stream, headers, { handler, maxBytes, unsent: connections.unsentOf(session) })
+      } else for (const other of others) other.apply(http2Server, event)
     })
   }
   return true
 }
 
 function isPlain(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['grpc-encoding']
   const timeout = headers['grpc-timeout']
   return (
     headers[':method'] === 'POST' &&
     headers['content-type']?.startsWith('application/grpc') === true &&
-    (encoding === undefined || encoding === 'identity') &&
     (timeout === undefined || millisecondsOf(timeout) !== undefined)
   )
 }
@@ -79,31 +90,37 @@ function millisecondsOf(timeout: string | string[]): number | undefined {
   return unit === undefined ? undefined : Number(count) * UNITS[unit]!
 }
 
+/** What a call needs beside its stream. */
+interface Service {
+  readonly handler: UnaryHandler
+  /** The longest message that is taken in. */
+  readonly maxBytes: number
+  /** What else waits on the same connection. */
+  readonly unsent: UnsentAnswers
+}
+
 class DirectCall implements UnaryCall {
   readonly path: string
   readonly forwarded: boolean
   readonly deadline: number
   request: Bytes = Buffer.alloc(0)
   readonly #stream: ServerHttp2Stream
-  readonly #handler: UnaryHandler
-  readonly #maxBytes: number
+  readonly #encoding: string | string[] | undefined
+  readonly #service: Service
   readonly #timer: NodeJS.Timeout | undefined
   #chunks: Buffer[] = []
   #bytes = 0
+  /** What of the connection's unsent bytes is this call's. */
+  #counted = 0
   #over = false
   #cancelled: (() => void) | undefined
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    handler: UnaryHandler,
-    maxBytes: number,
-  ) {
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, service: Service) {
     this.path = headers[':path']!
     this.forwarded = headers[FORWARDED] !== undefined
+    this.#encoding = headers['grpc-encoding']
     this.#stream = stream
-    this.#handler = handler
-    this.#maxBytes = maxBytes
+    this.#service = service
     const timeout = headers['grpc-timeout']
     if (timeout === undefined) this.deadline = Infinity
     else {
@@ -117,8 +134,12 @@ class DirectCall implements UnaryCall {
     stream.once('error', () => {}) // 'close' follows
   }
 
+  get congested(): boolean {
+    return this.#over || this.#service.unsent.congested
+  }
+
   answer(response: Bytes): void {
-    if (!this.#finish() || this.#gone) return
+    if (!this.#finish() || !this.#mayAdd(response.length)) return
     const message = Buffer.allocUnsafe(PREFIX_BYTES + response.length)
     message[0] = 0
     message.writeUInt32BE(response.length, 1)
@@ -129,7 +150,7 @@ class DirectCall implements UnaryCall {
   }
 
   fail({ code, details, metadata }: CallStatus): void {
-    if (!this.#finish() || this.#gone) return
+    if (!this.#finish() || !this.#mayAdd(details.length)) return
     const said = { 'grpc-status': code, 'grpc-message': encodeURI(details) }
     this.#stream.respond({ ...HEADERS, ...said, ...metadata?.toHttp2Headers() }, NO_MORE)
   }
@@ -145,8 +166,9 @@ class DirectCall implements UnaryCall {
     this.#bytes += chunk.length
     if (this.#bytes < PREFIX_BYTES) return
     const length = this.#message().readUInt32BE(1)
-    if (length > this.#maxBytes) {
-      const allowed = `at most ${this.#maxBytes} are allowed`
+    const { maxBytes } = this.#service
+    if (length > maxBytes) {
+      const allowed = `at most ${maxBytes} are allowed`
       this.fail(grpcError(invalid(`the request message has ${length} bytes, ${allowed}: split it`)))
     } else if (this.#bytes > PREFIX_BYTES + length) {
       this.fail({ code: status.UNIMPLEMENTED, details: `Received a second request message for ${this.path}` })
@@ -170,12 +192,40 @@ class DirectCall implements UnaryCall {
       const details = `Received no request message for ${this.path}`
       return this.fail({ code: status.UNIMPLEMENTED, details })
     }
-    if (bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - PREFIX_BYTES) {
-      const wrong = bytes[0] === 0 ? 'cut off' : 'compressed, and no grpc-encoding says how'
-      return this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} is ${wrong}` })
+    const message = bytes.subarray(PREFIX_BYTES)
+    if (bytes.readUInt32BE(1) !== message.length) this.#refuse('is cut off')
+    else if (bytes[0] === 0) this.#handle(message)
+    else this.#decompress(message)
+  }
+
+  #handle(message: Buffer): void {
+    this.request = message
+    this.#service.handler(this)
+  }
+
+  #decompress(message: Buffer): void {
+    const { maxBytes } = this.#service
+    const encoding = String(this.#encoding ?? 'identity')
+    if (encoding === 'identity') return this.#refuse('is compressed, and no grpc-encoding says how')
+    const decompress = DECOMPRESSORS.get(encoding)
+    if (decompress === undefined) {
+      const details = `Received message with the unknown grpc-encoding ${encoding}`
+      return this.fail({ code: status.UNIMPLEMENTED, details })
     }
-    this.request = bytes.subarray(PREFIX_BYTES)
-    this.#handler(this)
+    decompress(message, { maxOutputLength: maxBytes }, (error, whole) => {
+      if (this.#over) return
+      if (error === null) this.#handle(whole)
+      else if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE')
+        this.#refuse('cannot be decompressed')
+      else {
+        const details = `Received message that decompresses to more than ${maxBytes} bytes`
+        this.fail({ code: status.RESOURCE_EXHAUSTED, details })
+      }
+    })
+  }
+
+  #refuse(wrong: string): void {
+    this.fail({ code: status.INTERNAL, details: `The request message for ${this.path} ${wrong}` })
   }
 
   #expire(): void {
@@ -185,13 +235,27 @@ class DirectCall implements UnaryCall {
   }
 
   #cancel(): void {
+    this.#service.unsent.remove(this.#counted)
+    this.#counted = 0
     const cancelled = this.#cancelled
     if (this.#finish()) cancelled?.()
   }
 
-  /** Whether there is nobody to answer any more. */
-  get #gone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed
+  /**
+   * Whether there is somebody to answer, and room for so many bytes more: then they are counted. A client that has left
+   * too much unread is dropped with all that waits for it; another node, which asks for many clients, loses the call.
+   */
+  #mayAdd(bytes: number): boolean {
+    const { unsent } = this.#service
+    if (this.#stream.destroyed || this.#stream.closed) return false
+    if (unsent.full) {
+      if (this.forwarded) this.#stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      // Not now: Node may be reading from that session, whose memory it would free.
+      else setImmediate(destroy, this.#stream.session)
+      return false
+    }
+    this.#counted = unsent.add(bytes)
+    return true
   }
 
   /** The call is over. Returns whether it was not before. */
@@ -203,6 +267,10 @@ class DirectCall implements UnaryCall {
     clearTimeout(this.#timer)
     return true
   }
+}
+
+function destroy(session: Http2Session | undefined): void {
+  session?.destroy()
 }
 
 function sendOk(this: ServerHttp2Stream): void {

@@ -1,4 +1,4 @@
-import { readRequestSize } from '../wire/read-request.ts'
+import { MAX_REQUEST_ITEMS, readRequestSize, tooManyItems } from '../wire/read-request.ts'
 import type { Command, Operation } from '../wire/types.ts'
 
 /** What a request may weigh, in bytes. Checked before anything is proposed. */
@@ -55,6 +55,7 @@ function putsProblem(
   limits: RequestLimits,
 ): string | undefined {
   if (puts.length === 0) return 'no key is given'
+  if (puts.length > MAX_REQUEST_ITEMS) return tooManyItems('pairs')
   const seen = new Set<string>()
   for (const { key, value } of puts) {
     const problem = keyProblem(key, limits) ?? valueProblem(value, limits)

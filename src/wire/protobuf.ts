@@ -44,7 +44,10 @@ const SHORT_TEXT = 24
 /** What a buffer that has to grow has at least. */
 const SMALLEST = 256
 
-/** How many items of one field a message from outside may have: tiny ones take far more memory than bytes. */
+/**
+ * How many items of one field a message from outside may have: tiny ones take far more memory than bytes. Requests may
+ * have fewer keys and pairs (`MAX_REQUEST_ITEMS`); what stands in a log already is read whatever it has.
+ */
 export const MAX_ITEMS = 100_000
 
 /** Throws a WireError unless one more may follow `count` items. `what` names them. */

@@ -1,4 +1,4 @@
-import { assertRoom, bytesFieldSize, WireError } from './protobuf.ts'
+import { bytesFieldSize, WireError } from './protobuf.ts'
 import type { Reader, Writer } from './protobuf.ts'
 
 /** How a read is made: confirmed by a majority; from what one node has applied; from the leader's lease. */
@@ -10,6 +10,27 @@ export interface ReadRequest {
   readonly consistency: Consistency
   /** As the keys were at that revision of the store. 0: as they are. */
   readonly revision: number
+}
+
+/**
+ * How many keys a read may ask for, and how many pairs a putMany may have. Each is done in one go, during which a node
+ * does nothing else: a leader that is kept busy for as long as an election time-out is deposed.
+ */
+export const MAX_REQUEST_ITEMS = 10_000
+
+/** The words for a request of more than that; `items` says of what. */
+export function tooManyItems(items: string): string {
+  return `a request has at most ${MAX_REQUEST_ITEMS} ${items}: split it`
+}
+
+/** Throws a WireError unless a request may have one more behind `count` items. */
+export function assertFew(count: number, items: string): void {
+  if (count >= MAX_REQUEST_ITEMS) throw new WireError(tooManyItems(items))
+}
+
+/** The words for an answer of more than `maxBytes` bytes. */
+export function answerTooLarge(maxBytes: number): string {
+  return `the answer would have more than ${maxBytes} bytes: ask for fewer keys at a time`
 }
 
 /** The words for a revision that is not there yet. */
@@ -45,7 +66,7 @@ export function readReadRequest(reader: Reader): ReadRequest {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     switch (tag) {
       case 0x0a:
-        assertRoom(keys.length, 'keys')
+        assertFew(keys.length, 'keys')
         keys.push(reader.bytes())
         break
       case 0x10:

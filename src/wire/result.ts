@@ -7,7 +7,7 @@ import {
   Reader,
   Writer,
 } from './protobuf.ts'
-import type { CommandResult, KeyEntry } from './types.ts'
+import type { CommandResult, KeyEntry, KeyRecord } from './types.ts'
 
 /** The answer to a read: for each key, in the order in which they were asked for, its entry or undefined. */
 export interface ReadResult {
@@ -18,13 +18,17 @@ export interface ReadResult {
 
 /** How many bytes a KeyValue takes, without its head. */
 export function keyEntrySize(entry: KeyEntry): number {
+  return recordSize(entry.key, entry)
+}
+
+function recordSize(key: Uint8Array, record: KeyRecord): number {
   return (
-    optionalBytesSize(entry.key.length) +
-    optionalBytesSize(entry.value.length) +
-    optionalUintSize(entry.createRevision) +
-    optionalUintSize(entry.modRevision) +
-    optionalUintSize(entry.version) +
-    optionalUintSize(entry.lease)
+    optionalBytesSize(key.length) +
+    optionalBytesSize(record.value.length) +
+    optionalUintSize(record.createRevision) +
+    optionalUintSize(record.modRevision) +
+    optionalUintSize(record.version) +
+    optionalUintSize(record.lease)
   )
 }
 
@@ -137,6 +141,36 @@ export function readResultSize(revision: number, entries: ReadResult['entries'])
   let size = optionalUintSize(revision)
   for (const entry of entries) size += bytesFieldSize(foundSize(entry))
   return size
+}
+
+/** More than what goes around an answer in its message, in bytes: heads and the request's id. */
+export const ANSWER_OVERHEAD_BYTES = 32
+
+/**
+ * Adds up the answer to a read key by key, so that one that gets too large is given up before the rest is looked for.
+ * The answer for one key alone always fits: no other request could bring it.
+ */
+export class AnswerSize {
+  readonly #maxBytes: number
+  #bytes: number
+  #keys = 0
+
+  /**
+   * @param revision the store's revision that the answer shows
+   * @param maxBytes how many bytes the answer may have, with what goes around it
+   */
+  constructor(revision: number, maxBytes: number) {
+    this.#bytes = optionalUintSize(revision) + ANSWER_OVERHEAD_BYTES
+    this.#maxBytes = maxBytes
+  }
+
+  /** Counts what was found for the next key. False: the answer is too large with it. */
+  fits(key: Uint8Array, record: KeyRecord | undefined): boolean {
+    this.#keys++
+    const size = record === undefined ? 0 : bytesFieldSize(recordSize(key, record))
+    this.#bytes += bytesFieldSize(size)
+    return this.#keys === 1 || this.#bytes <= this.#maxBytes
+  }
 }
 
 /** Writes the fields of the answer to a read (of ReadResult as of GetManyResponse), without a head. */

@@ -1,6 +1,12 @@
 import { readExpectation, readOnlyNumber, writeExpectation } from './command.ts'
-import { assertRoom, NO_BYTES, optionalUintSize, Reader, WireError, Writer } from './protobuf.ts'
-import { readReadRequest, readRequestSize, refuseNumber, writeReadRequest } from './read-request.ts'
+import { NO_BYTES, optionalUintSize, Reader, WireError, Writer } from './protobuf.ts'
+import {
+  assertFew,
+  readReadRequest,
+  readRequestSize,
+  refuseNumber,
+  writeReadRequest,
+} from './read-request.ts'
 import type { ReadRequest } from './read-request.ts'
 import {
   keyEntrySize,
@@ -187,7 +193,7 @@ export const putManyRequest: Codec<CommandOf<'putMany'>> = codec(
     let header: Header = NO_SESSION
     for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
       if (tag === 0x0a) {
-        assertRoom(puts.length, 'pairs')
+        assertFew(puts.length, 'pairs')
         puts.push(readPair(reader.nested()))
       } else if (tag === 0x12) header = readHeader(reader.nested())
       else reader.skip(tag)

@@ -22,6 +22,12 @@ describe('arguments', () => {
     ['a value that is missing', () => client.put('k', undefined as never), /not undefined/],
     ['a request above 4 MiB', () => client.putMany(many(4, MEBIBYTE)), /at most 4194304 bytes/],
     ['keys above 4 MiB', () => client.getMany(Array<string>(1024).fill('k'.repeat(4096))), /at most 4194304/],
+    [
+      'more keys than a request may have',
+      () => client.getMany(Array<string>(10_001).fill('k')),
+      /10000 keys/,
+    ],
+    ['more pairs than a request may have', () => client.putMany(many(10_001, 1)), /10000 pairs/],
     ['no pairs', () => client.putMany([]), /at least one/],
     ['something else than pairs', () => client.putMany([['k']] as never), /pairs/],
     [
@@ -106,6 +112,8 @@ describe('arguments', () => {
     const calls = [
       new Outcome<unknown>(client.put('k'.repeat(4096), new Uint8Array(MEBIBYTE))),
       new Outcome<unknown>(client.putMany(many(3, MEBIBYTE))),
+      new Outcome<unknown>(client.putMany(many(10_000, 1))),
+      new Outcome<unknown>(client.getMany(many(10_000, 1).map(([key]) => key))),
       new Outcome<unknown>(client.put('k', '')),
     ]
     await cluster.clock.advance(50)

@@ -25,6 +25,11 @@ export class ManualClock implements Clock {
     return this.#timers.length
   }
 
+  /** Time that passes within a turn: nothing else runs meanwhile. */
+  spend(milliseconds: number): void {
+    this.#now += milliseconds
+  }
+
   /** Runs what is to run now, and the promises that come of it. */
   async settle(): Promise<void> {
     do {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DamagedDataError } from '../../src/errors.ts'
 import type { KeyRecord, Operation, PastRefusal } from '../../src/kv/types.ts'
+import { ANSWER_OVERHEAD_BYTES, readResultSize } from '../../src/wire/result.ts'
 import { bytes, MemoryReader, put, readAt, Replica, restore, succeeded } from './support.ts'
 
 function valueAt(replica: Replica, key: string, revision: number): string | undefined {
@@ -85,8 +86,8 @@ describe('reads at a revision', () => {
     const replica = await Replica.create({}, { packChanges: 1, cacheBytes: 0 })
     for (let i = 0; i < 40; i++) replica.put(i % 20 === 0 ? 'a' : 'b', `${i}`)
     replica.checkpoint()
-    const one = replica.machine.readAt([bytes('b'), bytes('a')], 19)
-    const other = replica.machine.readAt([bytes('a')], 19)
+    const one = replica.machine.readAt([bytes('b'), bytes('a')], 19, 1000)
+    const other = replica.machine.readAt([bytes('a')], 19, 1000)
     let pieces = 0
     let found
     for (; found === undefined; found = one.advance(1)) {
@@ -103,6 +104,44 @@ describe('reads at a revision', () => {
     assert.equal(other.advance(1), undefined)
     compact(replica, 20)
     assert.deepEqual(other.advance(1), refusalAt(replica, 19))
+  })
+
+  it('look for so many keys at a time, also where none of them has changed since', async () => {
+    const replica = await Replica.create({}, { cacheBytes: 0 })
+    for (let i = 0; i < 100; i++) replica.put(`k${i}`, 'v')
+    const keys = Array.from({ length: 100 }, (_, i) => bytes(`k${i}`))
+    const one = replica.machine.readAt([bytes('k5')], 100, 1000)
+    assert.ok(Array.isArray(one.advance(0)), 'a single one is there at once')
+    const all = replica.machine.readAt(keys, 100, 100_000)
+    let pieces = 1
+    let found = all.advance(0)
+    for (; found === undefined; found = all.advance(40_000)) pieces++
+    assert.ok(pieces >= 10 && pieces < 20, `${pieces} pieces`)
+    assert.ok(!('refused' in found) && found.every((record) => record?.value[0] === 0x76))
+  })
+
+  it('are refused once the answer gets too large, unless it is one key’s alone', async () => {
+    const replica = await Replica.create()
+    for (const key of ['a', 'b', 'c']) replica.put(key, 'v'.repeat(1000))
+    const whole = replica.machine.readAt([bytes('a'), bytes('b')], 3, 2080).advance(1e6)
+    assert.ok(Array.isArray(whole))
+    const record = (key: string, i: number) => ({ key: bytes(key), ...(whole[i] as KeyRecord) })
+    const size = readResultSize(3, [record('a', 0), record('b', 1)]) + ANSWER_OVERHEAD_BYTES
+    for (const [keys, maxBytes, fits] of [
+      [['a', 'b'], size, true],
+      [['a', 'b'], size - 1, false],
+      [['a'], 1, true],
+      [['a', 'none'], 1, false],
+    ] as const) {
+      const found = replica.machine.readAt(keys.map(bytes), 3, maxBytes).advance(1e6)!
+      if (fits) assert.ok(Array.isArray(found), `${keys.join()} within ${maxBytes}`)
+      else assert.match('refused' in found ? found.message : '', /would have more than \d+ bytes/)
+    }
+    const looks: string[] = []
+    const get = replica.store.get.bind(replica.store)
+    replica.store.get = (key) => (looks.push(Buffer.from(key).toString()), get(key))
+    replica.machine.readAt(Array<Buffer>(1000).fill(bytes('nowhere')), 3, 20).advance(1e9)
+    assert.ok(looks.length < 20, `${looks.length} looks for an answer of 20 bytes`)
   })
 
   it('look into few packs, whether a key changes always, seldom or now and then', async () => {

@@ -149,7 +149,7 @@ export function readAt(
   keys: readonly string[],
   revision: number,
 ): readonly (KeyRecord | undefined)[] | PastRefusal {
-  const read = machine.readAt(keys.map(bytes), revision)
+  const read = machine.readAt(keys.map(bytes), revision, 4 * 1024 * 1024)
   for (;;) {
     const found = read.advance(20_000)
     if (found !== undefined) return found

@@ -241,6 +241,23 @@ describe('limits', () => {
     assert.equal(next.code, undefined)
   })
 
+  it('serves stale reads a while at a time, and refuses more of them than may wait', async () => {
+    const driven = await Driven.leading(['n1'], { maxWaitingProposals: 2 })
+    const get = driven.machine.get.bind(driven.machine)
+    driven.machine.get = (key) => (driven.clock.spend(10), get(key))
+    const reads = [1, 2, 3, 4].map(() => new RecordedRead('k'))
+    for (const read of reads) driven.driver.readApplied(read)
+    assert.deepEqual(
+      reads.map(({ answers, code }) => code ?? answers.length),
+      [1, 0, 0, 'RESOURCE_EXHAUSTED'],
+    )
+    await driven.clock.settle()
+    assert.deepEqual(
+      reads.map(({ answers, code }) => code ?? answers.length),
+      [1, 1, 1, 'RESOURCE_EXHAUSTED'],
+    )
+  })
+
   it('refuses proposals while too much state waits for its checkpoint', async () => {
     const driven = await Driven.leading(['n1'], { maxUnwrittenBytes: 30 })
     const [first, second, third] = writes(3)

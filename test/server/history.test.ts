@@ -214,7 +214,7 @@ describe('a read of the past over a change of the state machine', () => {
         },
       }) as unknown as StateMachine
     const machine = new ReplaceableMachine(machineOf('old', 100))
-    const read = machine.readAt([], 5)
+    const read = machine.readAt([], 5, 1000)
     assert.equal(read.advance(1), undefined)
     machine.replace(machineOf('new', 2))
     assert.equal(read.advance(1), undefined)

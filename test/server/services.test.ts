@@ -6,8 +6,8 @@ import type { IncomingHttpHeaders } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { Client, credentials } from '@grpc/grpc-js'
-import type { ClientDuplexStream } from '@grpc/grpc-js'
+import { Client, credentials, status } from '@grpc/grpc-js'
+import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js'
 import { pino } from 'pino'
 import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { BalsaClient } from '../../src/index.ts'
@@ -16,8 +16,8 @@ import { startNode } from '../../src/server/node.ts'
 import type { RunningNode } from '../../src/server/node.ts'
 import { decodeServerFrame, encodeClientFrame, encodeClientHello } from '../../src/wire/frames.ts'
 import type { ClientRequest, ServerResponse } from '../../src/wire/frames.ts'
-import { exchangeMethod } from '../../src/wire/services.ts'
-import { getRequest } from '../../src/wire/unary.ts'
+import { exchangeMethod, kvMethods } from '../../src/wire/services.ts'
+import { getManyRequest, getRequest } from '../../src/wire/unary.ts'
 import { definitionOf, healthClient, PlainClient, reflectionClient } from './support/plain-client.ts'
 
 const HELLO = { protocolMin: 1, protocolMax: 1, forward: false, clusterId: new Uint8Array(0) }
@@ -111,6 +111,51 @@ describe('the services of a node', () => {
     assert.ok(served >= 16 && served < 80, `${served} answers were kept for it, or on their way`)
     assert.ok([...kinds.values()].every((kind) => kind === 'read' || kind === 'RESOURCE_EXHAUSTED'))
     assert.equal((await client.get('large'))?.value.length, MiB, 'others are served')
+  })
+
+  it('give up an answer to many keys that gets too large, whichever way it was asked for', async () => {
+    const keys = Array<Buffer>(5).fill(Buffer.from('large'))
+    const wanted = /^the answer would have more than 4194304 bytes: ask for fewer keys at a time$/
+    const { revision } = await client.put('other', '')
+    for (const options of [{}, { consistency: 'stale' }, { revision }] as const) {
+      await assert.rejects(client.getMany(keys, options), { code: 'INVALID_ARGUMENT', message: wanted })
+    }
+    assert.equal((await client.getMany(keys.slice(0, 3))).length, 3)
+    const { path, requestSerialize, responseDeserialize } = kvMethods.GetMany
+    const channel = new Client(node.clientAddress, credentials.createInsecure())
+    plain.push(channel)
+    const request = getManyRequest.encode({ keys, consistency: 'linearizable', revision: 0 })
+    const { code, details } = await new Promise<ServiceError>((resolve, reject) => {
+      channel.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error) =>
+        error === null ? reject(new Error('it was answered')) : resolve(error),
+      )
+    })
+    assert.equal(code, status.INVALID_ARGUMENT)
+    assert.match(details, wanted)
+  })
+
+  it('keep only so much for a client whose unary calls are not read, and refuse it further reads', async () => {
+    const session = connect(`http://${node.clientAddress}`, { settings: { initialWindowSize: 0 } })
+    session.on('error', () => {})
+    const codes: (string | undefined)[] = []
+    const refused = new Promise<void>((resolve) => {
+      const note = (headers: IncomingHttpHeaders): void => {
+        codes.push(headers['grpc-status'] as string | undefined)
+        if (codes.length === 60) resolve()
+      }
+      for (let i = 0; i < 60; i++) {
+        const path = { ':method': 'POST', ':path': kvMethods.Get.path }
+        const stream = session.request({ ...path, 'content-type': 'application/grpc', te: 'trailers' })
+        stream.on('error', () => {})
+        stream.on('response', note)
+        stream.end(grpcFrame(getRequest.encode(GET_LARGE)))
+      }
+    })
+    await refused
+    const busy = codes.filter((code) => code === String(status.RESOURCE_EXHAUSTED)).length
+    assert.deepEqual([busy, codes.filter((code) => code === undefined).length], [44, 16])
+    assert.equal((await client.get('large'))?.value.length, MiB, 'others are served')
+    session.destroy()
   })
 
   it('answer unary calls without grpc-js, on both ports', async () => {

@@ -5,7 +5,7 @@ import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 
 import { after, before, describe, it } from 'node:test'
 import { Client, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js'
 import type { ServiceError } from '@grpc/grpc-js'
-import { gzipSync } from 'node:zlib'
+import { deflateSync, gzipSync } from 'node:zlib'
 import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { grpcHandlers } from '../../src/server/grpc-calls.ts'
 import { ERROR_TRAILER } from '../../src/server/grpc-errors.ts'
@@ -38,12 +38,13 @@ describe('unary calls straight from their streams', () => {
   let session: ClientHttp2Session
   let grpc: Client
   let handler: UnaryHandler
+  let port: number
 
   before(async () => {
     server = new Server({ 'grpc.max_receive_message_length': MAX_BYTES })
     const handlers = new Map<string, UnaryHandler>([[PATH, (call) => handler(call)]])
     server.addService({ Put: kvMethods.Put }, grpcHandlers(handlers))
-    const port = await new Promise<number>((resolve, reject) => {
+    port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       )
@@ -226,11 +227,126 @@ describe('unary calls straight from their streams', () => {
     }
   })
 
+  it('may be compressed as gRPC has it, and are not grpc-js’ for that', async () => {
+    handler = echo
+    for (const [encoding, compress] of [
+      ['gzip', gzipSync],
+      ['deflate', deflateSync],
+    ] as const) {
+      const more = { 'grpc-encoding': encoding }
+      const { headers, trailers, body } = await asked(frame(compress('zip'), 1), more)
+      assert.equal(headers['grpc-accept-encoding'], undefined, 'grpc-js would have sent this')
+      assert.deepEqual([body, trailers['grpc-status']], [frame(Buffer.from('zipzip')), '0'])
+      assert.deepEqual(
+        (await asked(frame(Buffer.from('as it is')), more)).body,
+        frame(Buffer.from('as it isas it is')),
+      )
+      assert.equal(
+        (await asked(frame(compress(Buffer.alloc(MAX_BYTES)), 1), more)).trailers['grpc-status'],
+        '0',
+      )
+      const unknown = await asked(frame(compress('zip'), 1), { 'grpc-encoding': 'zip' })
+      assert.equal(unknown.headers['grpc-status'], String(status.UNIMPLEMENTED))
+      for (const [bytes, code, words] of [
+        [compress(Buffer.alloc(MAX_BYTES + 1)), status.RESOURCE_EXHAUSTED, /more%20than%201000/],
+        [Buffer.from('no such thing'), status.INTERNAL, /cannot%20be%20decompressed/],
+      ] as const) {
+        const refused = await asked(frame(bytes, 1), more)
+        assert.equal(refused.headers['grpc-status'], String(code))
+        assert.match(String(refused.headers['grpc-message']), words)
+      }
+    }
+  })
+
+  describe('of a client that reads nothing', () => {
+    const MiB = 1024 * 1024
+
+    /** Opens that many calls on a connection of their own, none of which is ever read, and waits for their requests. */
+    async function unread(count: number, answers: (call: UnaryCall) => void, more = {}) {
+      const deaf = connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 0 } })
+      const streams: ClientHttp2Stream[] = []
+      const closed = new Promise<string>((resolve) =>
+        deaf.once('close', () => resolve('the connection closed')),
+      )
+      const asked = new Promise<string>((resolve) => {
+        let seen = 0
+        handler = (call) => {
+          answers(call)
+          if (++seen === count) resolve('all were asked')
+        }
+      })
+      deaf.on('error', () => {})
+      for (let i = 0; i < count; i++) {
+        const stream = deaf.request({
+          ':method': 'POST',
+          ':path': PATH,
+          'content-type': 'application/grpc',
+          ...more,
+        })
+        stream.on('error', () => {})
+        stream.end(frame(Buffer.from('x')))
+        streams.push(stream)
+      }
+      return { deaf, streams, closed, outcome: await Promise.race([asked, closed]) }
+    }
+
+    it('are better refused, where they are reads, once 16 MiB wait for it; others are served', async () => {
+      const kinds: boolean[] = []
+      const calls: UnaryCall[] = []
+      const { deaf, streams, outcome } = await unread(40, (call) => {
+        calls.push(call)
+        kinds.push(call.congested)
+        if (!call.congested) call.answer(Buffer.alloc(MiB))
+      })
+      assert.equal(outcome, 'all were asked')
+      // The sixteenth goes beyond 16 MiB by its prefix and what the calls themselves take.
+      assert.deepEqual([kinds.indexOf(true), kinds.filter(Boolean).length], [16, 24])
+      handler = (call) => call.answer(Buffer.from(`${call.congested}`))
+      assert.equal((await asked(frame(Buffer.from('x')))).body.subarray(5).toString(), 'false')
+      // What the client gives up waits for it no longer.
+      const closed = Promise.all(streams.slice(0, 16).map((stream) => once(stream, 'close')))
+      for (const stream of streams.slice(0, 16)) stream.close(constants.NGHTTP2_CANCEL)
+      await closed
+      for (let i = 0; calls.at(-1)!.congested && i < 100; i++) await new Promise((r) => setTimeout(r, 10))
+      assert.equal(calls.at(-1)!.congested, false)
+      deaf.destroy()
+    })
+
+    it('close its connection once 64 MiB wait for it', async () => {
+      const calls: UnaryCall[] = []
+      const { closed } = await unread(100, (call) => {
+        calls.push(call)
+        call.answer(Buffer.alloc(MiB))
+      })
+      assert.equal(await closed, 'the connection closed')
+      assert.ok(calls.length >= 65 && calls.length <= 100)
+      assert.ok(calls.at(-1)!.congested, 'nobody takes its answer')
+    })
+
+    it('are lost one by one where another node asks: it asks for many clients', async () => {
+      const { deaf, streams, outcome } = await unread(70, (call) => call.answer(Buffer.alloc(MiB)), {
+        'balsa-forwarded': '1',
+      })
+      assert.equal(outcome, 'all were asked')
+      const lost = streams.slice(64)
+      await Promise.all(
+        lost.map(
+          (stream) =>
+            new Promise((resolve) => {
+              if (stream.destroyed) resolve(undefined)
+              else stream.once('close', resolve)
+            }),
+        ),
+      )
+      assert.ok(lost.every(({ rstCode }) => rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM))
+      assert.ok(streams.slice(0, 64).every(({ destroyed }) => !destroyed))
+      assert.deepEqual([deaf.destroyed, deaf.closed], [false, false])
+      deaf.destroy()
+    })
+  })
+
   it('stay grpc-js’ where they are not plain', async () => {
     handler = echo
-    const zipped = await asked(frame(gzipSync('zip'), 1), { 'grpc-encoding': 'gzip' })
-    assert.deepEqual(zipped.body, frame(Buffer.from('zipzip')))
-    assert.equal(zipped.trailers['grpc-status'], '0')
     const cases: [more: Record<string, string>, status: RegExp][] = [
       [{ ':path': '/balsa.v1.Kv/Nothing' }, /^200 12$/],
       [{ 'content-type': 'text/plain' }, /^415 $/],

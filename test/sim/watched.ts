@@ -82,8 +82,8 @@ export class WatchedMachine implements StateMachine {
     return this.#machine.get(key)
   }
 
-  readAt(keys: readonly Uint8Array[], revision: number): PastRead {
-    return this.#machine.readAt(keys, revision)
+  readAt(keys: readonly Uint8Array[], revision: number, maxBytes: number): PastRead {
+    return this.#machine.readAt(keys, revision, maxBytes)
   }
 
   compactionTarget(policy: RetentionPolicy): number | undefined {

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { encodeCommand } from '../../src/wire/command.ts'
+import { decodeCommand, encodeCommand } from '../../src/wire/command.ts'
 import {
   decodeClientFrame,
   decodeServerFrame,
   encodeClientFrame,
   ServerFrameWriter,
 } from '../../src/wire/frames.ts'
+import type { ClientRequest } from '../../src/wire/frames.ts'
 import { decodePeerFrame } from '../../src/wire/message.ts'
 import { MAX_ITEMS, WireError } from '../../src/wire/protobuf.ts'
+import { MAX_REQUEST_ITEMS } from '../../src/wire/read-request.ts'
 import { getManyRequest, putManyRequest } from '../../src/wire/unary.ts'
 import { oracleOf } from './oracle.ts'
 
@@ -117,9 +119,50 @@ describe('messages of very many tiny items', () => {
   it('are refused before they fill the memory', () => {
     assert.throws(() => decodeClientFrame(many('1200')), /more than 100000 requests/)
     assert.throws(() => decodeServerFrame(many('1200')), /more than 100000 responses/)
-    assert.throws(() => getManyRequest.decode(many('0a00')), /more than 100000 keys/)
-    assert.throws(() => putManyRequest.decode(many('0a00')), /more than 100000 pairs/)
+    assert.throws(() => getManyRequest.decode(many('0a00')), /at most 10000 keys/)
+    assert.throws(() => putManyRequest.decode(many('0a00')), /at most 10000 pairs/)
     assert.throws(() => decodePeerFrame(many('1200')), WireError)
+  })
+
+  it('have as many keys and pairs as a request may have, and no more', () => {
+    const keys = (count: number) => Buffer.alloc(3 * count, '0a016b', 'hex')
+    const pairs = (count: number) => Buffer.alloc(5 * count, '0a030a016b', 'hex')
+    assert.equal(getManyRequest.decode(keys(MAX_REQUEST_ITEMS)).keys.length, 10_000)
+    assert.throws(() => getManyRequest.decode(keys(MAX_REQUEST_ITEMS + 1)), /at most 10000 keys: split it/)
+    assert.equal(putManyRequest.decode(pairs(MAX_REQUEST_ITEMS)).operation.puts.length, 10_000)
+    assert.throws(() => putManyRequest.decode(pairs(MAX_REQUEST_ITEMS + 1)), /at most 10000 pairs: split it/)
+  })
+
+  it('are refused alone where they stand in a frame with others', () => {
+    const read = (id: number, count: number): ClientRequest => {
+      const keys = Array<Buffer>(count).fill(Buffer.from('k'))
+      return { id, body: { type: 'read', keys, consistency: 'stale', revision: 0 } }
+    }
+    const frame = encodeClientFrame([read(1, MAX_REQUEST_ITEMS), read(2, MAX_REQUEST_ITEMS + 1), read(3, 1)])
+    const { requests, refused } = decodeClientFrame(frame)
+    assert.deepEqual(
+      requests.map(({ id }) => id),
+      [1, 3],
+    )
+    assert.deepEqual(
+      refused.map(({ id, error }) => [id, error.message]),
+      [[2, 'a request has at most 10000 keys: split it']],
+    )
+  })
+
+  it('are read where they stand in the log: an older version took them', () => {
+    const puts = Array.from({ length: MAX_REQUEST_ITEMS + 1 }, () => ({
+      key: put,
+      value: put.subarray(0, 1),
+    }))
+    const command = {
+      session: 0,
+      sequence: 0,
+      firstUnacked: 0,
+      operation: { type: 'putMany', puts },
+    } as const
+    const { operation } = decodeCommand(encodeCommand(command))
+    assert.ok(operation.type === 'putMany' && operation.puts.length === MAX_REQUEST_ITEMS + 1)
   })
 })
 
