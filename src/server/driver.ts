@@ -338,9 +338,9 @@ export class Driver {
     if (entry.kind === EntryKind.Time) this.#events.stamped?.(entry.index)
   }
 
-  /** What one step handed out; the core hands out the next piece when this one is applied. */
+  /** What one step handed out, once checkpoints have made room; the core hands out more when all of it is applied. */
   #applyCommitted(): void {
-    const last = this.#applying.turn()
+    const last = this.#stateTooFarAhead() ? undefined : this.#applying.turn()
     if (last === undefined) return
     if (this.#status.role === 'leader' && !this.#timeKnown && last.term === this.#status.term) {
       this.#timeKnown = true

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { BrokenInvariantError, DiskError } from '../../src/errors.ts'
+import { LOG_START } from '../../src/raft/types.ts'
+import { sealEntries } from '../../src/wire/entry.ts'
 import { Driven, RecordedRead, RecordedWrite, TICK_MS } from './support/driven.ts'
 
 const THREE = ['n1', 'n2', 'n3']
@@ -269,6 +271,29 @@ describe('limits', () => {
     driven.driver.write(third!)
     await driven.clock.settle()
     assert.ok(third!.succeeded, 'the checkpoint made room')
+  })
+
+  it('applies nothing while too much state waits for its checkpoint, whoever leads', async () => {
+    const driven = await Driven.create(['n1', 'n2', 'n3'], { maxUnwrittenBytes: 500 })
+    const leads = { term: 1, from: 'n2', to: 'n1' } as const
+    const commands = Array.from({ length: 4 }, (_, i) => new RecordedWrite(`k${i}`, 'v'.repeat(800)))
+    const entries = sealEntries(
+      LOG_START,
+      1,
+      commands.map(({ kind, data }) => ({ kind, data })),
+    )
+    const previous = { prevLogIndex: 0, prevLogTerm: 0, prevChecksum: 0 }
+    await driven.receive({ type: 'append', ...leads, ...previous, entries, leaderCommit: 4 })
+    const applied: number[] = []
+    for (let second = 0; second < 5; second++) {
+      applied.push(driven.machine.applied.index)
+      for (let i = 0; i < 11; i++) {
+        await driven.clock.advance(100)
+        await driven.receive({ type: 'heartbeat', ...leads, leaderCommit: 4, readContext: 0 })
+      }
+    }
+    assert.deepEqual(applied, [1, 2, 3, 4, 4], 'one, and then one more after each checkpoint')
+    assert.deepEqual(driven.failures, [])
   })
 })
 
