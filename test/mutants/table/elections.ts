@@ -279,6 +279,18 @@ export const ELECTIONS: readonly Mutant[] = [
     caughtBy: tests('raft/link-lost'),
   },
   {
+    name: 'start-without-turns',
+    mistake: 'Servers that start together all stand for election at once, and split the vote',
+    edits: [
+      {
+        file: 'src/raft/node.ts',
+        find: `first === undefined ? undefined : first + this.#state.campaignTurn()`,
+        replace: `first`,
+      },
+    ],
+    caughtBy: tests('raft/starting'),
+  },
+  {
     name: 'any-link-is-the-leaders',
     mistake: 'A follower stands for election when the link to another follower breaks',
     edits: [

@@ -163,4 +163,34 @@ export const SERVING: readonly Mutant[] = [
     ],
     caughtBy: tests('server/peers'),
   },
+  {
+    name: 'applies-ahead-of-its-disk',
+    mistake: 'A node whose checkpoints are slow applies on, and keeps all of it in memory',
+    edits: [
+      {
+        file: 'src/server/driver.ts',
+        find: `this.#stateTooFarAhead() ? undefined : this.#applying.turn()`,
+        replace: `this.#applying.turn()`,
+      },
+    ],
+    caughtBy: tests('server/driver'),
+  },
+  {
+    name: 'old-entries-applied-over-a-snapshot',
+    mistake: 'What was handed out before a snapshot came is applied after it, to a state that has it already',
+    edits: [{ file: 'src/server/driver.ts', find: `    this.#applying.drop()\n`, replace: '' }],
+    caughtBy: tests('server/applying'),
+  },
+  {
+    name: 'unread-answers-without-bound',
+    mistake: 'Answers are kept for a client that reads none of them, as many as it asks for',
+    edits: [
+      {
+        file: 'src/server/unary-streams.ts',
+        find: `    if (unsent.full) {`,
+        replace: `    if (unsent.full && bytes < 0) {`,
+      },
+    ],
+    caughtBy: tests('server/unary-streams'),
+  },
 ]
