@@ -63,12 +63,11 @@ async function goesOnWithout(
 async function leaderUnder(cluster: TestCluster, surroundings: Surroundings): Promise<TestNode> {
   const [victim, ...others] = cluster.nodes
   await Promise.all(cluster.nodes.map((node) => node.stop()))
-  // With a much longer election time-out than its own, the others leave the leadership to it.
-  for (const node of others) node.start({ '--election-ms': '2000' })
+  const own = async () => (await cluster.statuses()).find(({ id }) => id === victim!.id)
   victim!.start({}, surroundings)
-  await cluster.until('the faulty node to lead', async () => {
-    const own = (await cluster.statuses()).find(({ id }) => id === victim!.id)
-    return own?.role === 'leader' || undefined
-  })
+  await cluster.until('the faulty node to be up', own)
+  // It asks them for their votes at every heartbeat; they leave it the time for that.
+  for (const node of others) node.start({ '--heartbeat-ms': '600', '--election-ms': '2000' })
+  await cluster.until('the faulty node to lead', async () => (await own())?.role === 'leader' || undefined)
   return victim!
 }

@@ -147,11 +147,12 @@ export class TestCluster implements AsyncDisposable {
     return new TestCluster(directory, nodes, electionMs)
   }
 
-  /** A cluster that has a leader. */
+  /** A cluster that has a leader, which all nodes follow: a majority elects one before the last node is up. */
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
     const cluster = await TestCluster.create(options)
     for (const node of cluster.nodes) node.start()
     await cluster.leader()
+    await cluster.converged()
     return cluster
   }
 

@@ -143,8 +143,8 @@ export const ELECTIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/raft/candidate.ts',
-        find: `      this.#state.sendAfterWrite({ ...request, type: 'vote'`,
-        replace: `      this.#state.send({ ...request, type: 'vote'`,
+        find: `      else this.#state.sendAfterWrite({ ...request, type: 'vote'`,
+        replace: `      else this.#state.send({ ...request, type: 'vote'`,
       },
     ],
     caughtBy: model(3),
@@ -155,8 +155,8 @@ export const ELECTIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/raft/candidate.ts',
-        find: `    this.#ownVote = this.#state.durability.lastWriteId + 1\n    return\n`,
-        replace: `    this.#ownVote = this.#state.durability.lastWriteId + 1\n    return this.#count(id, true)\n`,
+        find: `    return this.role === 'preCandidate' ? this.#count(id, true) : undefined\n`,
+        replace: `    return this.#count(id, true)\n`,
       },
     ],
     caughtBy: model(1),

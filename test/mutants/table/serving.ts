@@ -186,11 +186,11 @@ export const SERVING: readonly Mutant[] = [
     mistake: 'Answers are kept for a client that reads none of them, as many as it asks for',
     edits: [
       {
-        file: 'src/server/unary-streams.ts',
-        find: `    if (unsent.full) {`,
-        replace: `    if (unsent.full && bytes < 0) {`,
+        file: 'src/server/unsent-answers.ts',
+        find: `    return this.#bytes > MAX_UNREAD_BYTES\n`,
+        replace: `    return this.#bytes > 100 * MAX_UNREAD_BYTES\n`,
       },
     ],
-    caughtBy: tests('server/unary-streams'),
+    caughtBy: tests('server/unsent-answers'),
   },
 ]
