@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pino } from 'pino'
 import { openBackup } from '../../../src/client/backup.ts'
 import { BalsaClient } from '../../../src/client/client.ts'
@@ -54,7 +55,19 @@ export class LiveCluster implements AsyncDisposable {
     const peers = await peersOf(count)
     const ids = Array.from({ length: count }, (_, i) => `n${i + 1}`)
     const start = (id: string) => liveNode({ id, dir: join(dir, id), peers, clusterName })
-    return new LiveCluster(await Promise.all(ids.map(start)))
+    const cluster = new LiveCluster(await Promise.all(ids.map(start)))
+    await cluster.#serving()
+    return cluster
+  }
+
+  /** Every node knows the leader: a majority elects one before the last node is up. */
+  async #serving(): Promise<void> {
+    for (let tries = 0; tries < 500; tries++) {
+      const { nodes } = await this.client.status()
+      if (nodes.length === this.nodes.length && nodes.every(({ health }) => health === 'serving')) return
+      await setTimeout(20)
+    }
+    throw new Error('not all nodes serve')
   }
 
   get addresses(): string[] {
