@@ -56,6 +56,15 @@ export class Lone {
     return this.sent()
   }
 
+  /** Ticks until it campaigns. Returns how many that took. */
+  ticksToCampaign(): number {
+    for (let ticks = 1; ticks <= 2 * this.server.options.electionTicks; ticks++) {
+      this.tick()
+      if (this.view.role !== 'follower') return ticks
+    }
+    return assert.fail('it does not campaign')
+  }
+
   /** Ticks until it asks for pre-votes. Returns what it sent then. */
   timeout(): Message[] {
     for (let i = 0; i < 2 * this.server.options.electionTicks; i++) {
