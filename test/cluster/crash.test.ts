@@ -37,6 +37,18 @@ describe('kill -9', () => {
     assert.ok(took < 2000, `${took} ms without service, with election time-outs of 2.5 to 5 s`)
   })
 
+  it('of all of them costs no election time-out either: nodes that start ask in their turn', async () => {
+    const begun = performance.now()
+    await using cluster = await TestCluster.start({ electionMs: 20_000 })
+    const client = cluster.client()
+    await client.put('before', '1')
+    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    for (const node of cluster.nodes) node.start()
+    assert.equal((await client.get('before'))?.text(), '1')
+    const took = performance.now() - begun
+    assert.ok(took < 20_000, `${took} ms for two starts, with election time-outs of 20 to 40 s`)
+  })
+
   it('of two of three: clear errors within the deadline, stale reads where asked for, and back again', async () => {
     await using cluster = await TestCluster.start()
     const client = cluster.client()
