@@ -162,7 +162,7 @@ class PackBuilder implements Changes {
     writer.uint(1, modRevision)
     writer.uint(2, storeKeySize)
     if (previous === undefined) writer.bytes(3, record.storeKey)
-    else previous.writeTo(writer, 3)
+    else writer.bytes(3, previous.stored)
     if (isTombstone) writer.bool(4, true)
   }
 

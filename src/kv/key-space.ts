@@ -1,23 +1,37 @@
-import { GenerationalCache } from './cache.ts'
+import { assert } from '../raft/assert.ts'
+import { FrozenRows } from './frozen-rows.ts'
 import { Prefix } from './layout.ts'
+import { RecordArena } from './record-arena.ts'
+import { type RecordNumbers, storedSize } from './record-encoding.ts'
 import { nameOf, StoredRecord } from './record.ts'
+import { Slot } from './slab.ts'
 import type { StateReader } from './types.ts'
 
 /**
- * The present of every key, tombstones included. A record is found where it is newest: in the cache, which
- * takes every record that is written or read and so never holds one that is out of date; among the dirty ones
- * (applied, in no checkpoint); among the frozen ones (in the checkpoint that is being written); in the store.
+ * The present of every key, tombstones included. A record is found in the table, or else in the store. The table has
+ * every record that is in no written checkpoint, and of the others those that were written or read lately.
+ *
+ * A record that it returns is a view: good until `makeRoom`, which everything begins with that is done from outside.
  */
 export class KeySpace {
   readonly #reader: StateReader
-  readonly #cache: GenerationalCache
-  #dirty = new Map<string, StoredRecord>()
-  #frozen: ReadonlyMap<string, StoredRecord> = new Map()
+  readonly #table = new Map<string, Slot>()
+  readonly #arena: RecordArena
+  /** Those whose records were replaced in this epoch, which ends with `freeze`: each once, in the order of the first time. */
+  #dirty: Slot[] = []
   #dirtyBytes = 0
+  #epoch = 1
+  #frozen: FrozenRows | undefined
 
+  /** @param cacheBytes how many bytes records may take in memory that are in the store, with the tables around them. */
   constructor(reader: StateReader, cacheBytes: number) {
     this.#reader = reader
-    this.#cache = new GenerationalCache(cacheBytes)
+    this.#arena = new RecordArena(this.#table, cacheBytes)
+  }
+
+  /** About how many bytes it takes in memory. */
+  get bytes(): number {
+    return this.#arena.bytes
   }
 
   /** About how many bytes the next checkpoint will write of them. */
@@ -26,22 +40,38 @@ export class KeySpace {
   }
 
   /**
-   * The key's record or tombstone.
+   * Lets go of what is beyond the bound. To be called before an operation begins: the records that were found before
+   * are stale then. While one goes on nothing is let go of, so that it may look at as many records as it likes.
+   */
+  makeRoom(): void {
+    this.#arena.makeRoom()
+  }
+
+  /**
+   * The key's record or tombstone, good until `makeRoom`.
    *
    * @param name the key as `nameOf` gives it.
    * @throws DamagedDataError where the store holds one that fails its check.
    */
   find(name: string, key: Uint8Array): StoredRecord | undefined {
-    const cached = this.#cache.get(name)
-    if (cached !== undefined) return cached
-    const record = this.#dirty.get(name) ?? this.#frozen.get(name) ?? this.#load(name, key)
-    if (record !== undefined) this.#cache.set(record)
+    const slot = this.#table.get(name)
+    if (slot !== undefined) {
+      slot.used = true
+      return viewOf(slot)
+    }
+    const record = this.#load(name, key)
+    if (record !== undefined) {
+      const fresh = this.#newSlot(name)
+      this.#arena.place(fresh, record.size)
+      fresh.stored.set(record.stored)
+    }
     return record
   }
 
-  /** The same, without a trace in the cache: for what is looked at once. */
+  /** The same, without a trace in the table: for what is looked at once. */
   peek(name: string, key: Uint8Array): StoredRecord | undefined {
-    return this.#cache.get(name) ?? this.#dirty.get(name) ?? this.#frozen.get(name) ?? this.#load(name, key)
+    const slot = this.#table.get(name)
+    return slot === undefined ? this.#load(name, key) : viewOf(slot)
   }
 
   #load(name: string, key: Uint8Array): StoredRecord | undefined {
@@ -52,32 +82,64 @@ export class KeySpace {
     return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)
   }
 
-  /** The key's record; a tombstone counts as none. */
-  findPresent(key: Uint8Array): StoredRecord | undefined {
-    const record = this.find(nameOf(key), key)
-    return record?.isTombstone ? undefined : record
+  /** A read of the key's record or tombstone, which makes room first. Throws as `find` does. */
+  read(key: Uint8Array): StoredRecord | undefined {
+    this.makeRoom()
+    return this.find(nameOf(key), key)
   }
 
-  /** Puts a record in place of the key's last one, which `find` has found. */
-  replace(previous: StoredRecord | undefined, record: StoredRecord): void {
-    const keys = this.#dirty.size
-    this.#dirty.set(record.name, record)
-    // A key that was dirty already is written once all the same: with its last record.
-    const spared = this.#dirty.size === keys ? (previous?.size ?? 0) : 0
-    this.#dirtyBytes += record.size - spared
-    this.#cache.set(record)
+  /**
+   * Builds a record in place of the key's last one; without a value, a tombstone. `find` must have been asked for the
+   * last one since `makeRoom`, which stays good.
+   *
+   * @returns the new one, good until `makeRoom`.
+   */
+  replace(
+    name: string,
+    key: Uint8Array,
+    value: Uint8Array | undefined,
+    numbers: RecordNumbers,
+  ): StoredRecord {
+    const slot = this.#table.get(name) ?? this.#newSlot(name)
+    if (slot.dirtyIn === this.#epoch) {
+      // It is written once all the same: with its last record.
+      slot.slab.pins--
+      this.#dirtyBytes -= slot.length
+    } else {
+      slot.dirtyIn = this.#epoch
+      this.#dirty.push(slot)
+    }
+    this.#arena.place(slot, storedSize(key, value, numbers))
+    slot.slab.pins++
+    this.#dirtyBytes += slot.length
+    return StoredRecord.build(slot.name, key, value, numbers, slot.stored, slot.slab)
   }
 
-  /** What has changed since the last call, for a checkpoint. It is still found here, until `thaw`. */
-  freeze(): ReadonlyMap<string, StoredRecord> {
-    this.#frozen = this.#dirty
-    this.#dirty = new Map()
+  #newSlot(name: string): Slot {
+    const slot = new Slot(name)
+    this.#table.set(name, slot)
+    return slot
+  }
+
+  /** What has changed since the last call, for a checkpoint. It stays in memory until `thaw`. */
+  freeze(): FrozenRows {
+    assert(this.#frozen === undefined, 'one checkpoint is written at a time')
+    this.#frozen = new FrozenRows(this.#dirty)
+    this.#dirty = []
     this.#dirtyBytes = 0
+    this.#epoch++
     return this.#frozen
   }
 
-  /** What was frozen is found in the store now. */
+  /** What was frozen is found in the store now. Lets go of what is beyond the bound. */
   thaw(): void {
-    this.#frozen = new Map()
+    assert(this.#frozen !== undefined, 'a checkpoint was frozen before it was written')
+    this.#frozen.release()
+    this.#frozen = undefined
+    this.#arena.shrink()
   }
+}
+
+function viewOf(slot: Slot): StoredRecord {
+  return StoredRecord.view(slot.name, slot.stored, slot.slab)
 }

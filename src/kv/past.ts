@@ -6,7 +6,7 @@ import type { KeySpace } from './key-space.ts'
 import { damaged, numberedKey, Prefix } from './layout.ts'
 import { type Changes, Pack } from './pack.ts'
 import type { PackDirectory } from './pack-directory.ts'
-import { nameOf, type StoredRecord } from './record.ts'
+import type { StoredRecord } from './record.ts'
 import type { KeyRecord, PastRead, PastRefusal, StateMachine, StateReader } from './types.ts'
 
 /** Packs kept after they were read, in bytes: a read of several keys meets the same ones. */
@@ -125,7 +125,7 @@ export class PastReading implements PastRead {
   }
 
   #searchFor(key: Uint8Array): KeySearch {
-    return new KeySearch(this.#packs, key, this.#revision, this.#present.find(nameOf(key), key))
+    return new KeySearch(this.#packs, key, this.#revision, this.#present.read(key))
   }
 
   #refusal(): PastRefusal | undefined {
@@ -160,9 +160,11 @@ class KeySearch {
   readonly #packs: Packs
   readonly #key: Uint8Array
   readonly #revision: number
-  /** The key's state after the earliest change that is known. Of the revision, where the search is done. */
+  /** Where the search is done: the record of the revision. Good for this turn only, where it is the present. */
   record: StoredRecord | undefined
   done = false
+  /** The revision that made what the key was after the earliest change of it that is known. */
+  #madeAt = 0
   /** The first revision in which no change of the key was looked for. */
   #from: number
   #backward = true
@@ -177,7 +179,7 @@ class KeySearch {
 
   /** Looks into one more pack. Returns about how many bytes that has. */
   look(): number {
-    const from = this.#backward ? this.record!.modRevision : this.#from
+    const from = this.#backward ? this.#madeAt : this.#from
     const pack = this.#packs.find(from)
     const change = pack.firstChangeAfter(this.#key, this.#revision)
     if (change === undefined) {
@@ -190,9 +192,13 @@ class KeySearch {
     return pack.bytes
   }
 
-  /** A change replaced nothing where there was nothing for a long time: its tombstone may be gone. */
+  /**
+   * A change replaced nothing where there was nothing for a long time: its tombstone may be gone. Of a record that is
+   * not the one, only the revision is kept: it may be the present, which is good for this turn only.
+   */
   #know(record: StoredRecord | undefined): void {
-    this.record = record
-    this.done = record === undefined || record.modRevision <= this.#revision
+    this.#madeAt = record?.modRevision ?? 0
+    this.done = this.#madeAt <= this.#revision
+    if (this.done) this.record = record
   }
 }

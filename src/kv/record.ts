@@ -1,43 +1,46 @@
-import { bytesFieldSize, Reader, varintSize, type Writer } from '../wire/protobuf.ts'
-import { bufferOf, checkSeal, damaged, Prefix, seal, SEAL_SIZE } from './layout.ts'
+import { assert } from '../raft/assert.ts'
+import { bufferOf, checkSeal, damaged, Prefix, SEAL_SIZE } from './layout.ts'
+import {
+  decodeStored,
+  encodeStored,
+  type RecordNumbers,
+  type RecordParts,
+  storedSize,
+} from './record-encoding.ts'
 import type { KeyEntry, KeyRecord } from './types.ts'
 
-/** The numbers of a record. */
-export interface RecordNumbers {
-  readonly createRevision: number
-  readonly modRevision: number
-  readonly version: number
-  readonly lease: number
+export type { RecordNumbers } from './record-encoding.ts'
+
+/** What a record's bytes lie on. They are the record's for as long as this is of the same generation. */
+export interface Ground {
+  readonly generation: number
 }
 
-/**
- * A record of up to so many bytes is kept as a string of one character a byte. V8 moves and frees strings one by one,
- * while small buffers share slabs of 8 KiB, each of which stays for as long as one of its thirty records: with random
- * writes that was ten times the memory, and work for the garbage collector. Larger ones have a buffer of their own.
- */
-const MOST_TEXT = 4096
+/** Of bytes that belong to their record alone. */
+const OWN: Ground = Object.freeze({ generation: 0 })
 
 /**
  * A key's record, or the tombstone that a deleted key leaves, as it stands on disk: built once, when its entry is
- * applied, and used by the tables in memory, the pack of history and the checkpoint. So it never holds on to the
- * message that its value came with.
+ * applied, and used by the table in memory, the pack of history and the checkpoint.
  *
  *     message KeyRecord {
  *       uint64 create_revision = 1; uint64 mod_revision = 2; uint64 version = 3; uint64 lease = 4;
  *       bytes value = 5;       // absent: a tombstone
  *       fixed32 checksum = 15; // see seal() in layout.ts
  *     }
+ *
+ * It is a view: mostly of bytes in the arena, which lets go of them when it needs their room (see KeySpace.makeRoom).
+ * To ask for bytes after that is a broken invariant; whoever keeps a record takes a `detached` one. The numbers are
+ * copies and stay right.
  */
 export class StoredRecord implements RecordNumbers {
-  /** Where small records are put together. */
-  static readonly #scratch = Buffer.alloc(MOST_TEXT)
-
   /** The key's bytes as a latin1 string: one character a byte, so that it serves as a Map's key. */
   readonly name: string
-  /** The store key, immediately followed by the record. */
-  readonly #stored: string | Buffer
+  readonly #stored: Buffer
   /** Where the value begins; 0: a tombstone. */
   readonly #valueStart: number
+  readonly #ground: Ground
+  readonly #generation: number
   readonly checksum: number
   readonly createRevision: number
   readonly modRevision: number
@@ -47,52 +50,43 @@ export class StoredRecord implements RecordNumbers {
   private constructor(
     name: string,
     stored: Buffer,
+    ground: Ground,
     valueStart: number,
-    checksum: number,
     numbers: RecordNumbers,
   ) {
     this.name = name
-    this.#stored = stored.length > MOST_TEXT ? stored : stored.toString('latin1')
+    this.#stored = stored
     this.#valueStart = valueStart
-    this.checksum = checksum
+    this.#ground = ground
+    this.#generation = ground.generation
+    this.checksum = stored.readUInt32LE(stored.length - 4)
     this.createRevision = numbers.createRevision
     this.modRevision = numbers.modRevision
     this.version = numbers.version
     this.lease = numbers.lease
   }
 
-  /** Builds a record; without a value, a tombstone. Copies key and value. */
+  /**
+   * Builds a record; without a value, a tombstone. Copies key and value.
+   *
+   * @param stored where to: as many bytes as `storedSize` says; by default, bytes of its own.
+   * @param ground what those lie on.
+   */
   static build(
     name: string,
     key: Uint8Array,
     value: Uint8Array | undefined,
     numbers: RecordNumbers,
+    stored: Buffer = Buffer.allocUnsafe(storedSize(key, value, numbers)),
+    ground: Ground = OWN,
   ): StoredRecord {
-    const { createRevision, modRevision, version, lease } = numbers
-    const isTombstone = value === undefined
-    // By hand and into the exact size: this is done for every write.
-    const size =
-      1 +
-      key.length +
-      fieldSize(createRevision) +
-      fieldSize(modRevision) +
-      fieldSize(version) +
-      (lease === 0 ? 0 : fieldSize(lease)) +
-      (isTombstone ? 0 : bytesFieldSize(value.length)) +
-      SEAL_SIZE
-    const bytes = StoredRecord.#room(size)
-    bytes[0] = Prefix.Key
-    bytes.set(key, 1)
-    let position = putField(bytes, 1 + key.length, 0x08, createRevision)
-    position = putField(bytes, position, 0x10, modRevision)
-    position = putField(bytes, position, 0x18, version)
-    if (lease !== 0) position = putField(bytes, position, 0x20, lease)
-    let valueStart = 0
-    if (!isTombstone) {
-      valueStart = putField(bytes, position, 0x2a, value.length)
-      bytes.set(value, valueStart)
-    }
-    return new StoredRecord(name, bytes, valueStart, seal(bytes), numbers)
+    return new StoredRecord(name, stored, ground, encodeStored(stored, key, value, numbers), numbers)
+  }
+
+  /** A view of a record that `build` or `decode` has made, checked then: store key and record, one behind the other. */
+  static view(name: string, stored: Buffer, ground: Ground): StoredRecord {
+    const parts = decodeStored(stored, 1 + name.length)
+    return new StoredRecord(name, stored, ground, parts.valueStart, parts)
   }
 
   /**
@@ -101,28 +95,19 @@ export class StoredRecord implements RecordNumbers {
    * @throws DamagedDataError where it is not what was written under this key.
    */
   static decode(name: string, key: Uint8Array, record: Uint8Array): StoredRecord {
-    const bytes = StoredRecord.#room(1 + key.length + record.length)
-    bytes[0] = Prefix.Key
-    bytes.set(key, 1)
-    bytes.set(record, 1 + key.length)
-    const storeKey = bytes.subarray(0, 1 + key.length)
-    const checksum = checkSeal(storeKey, record)
-    const numbers = { createRevision: 0, modRevision: 0, version: 0, lease: 0 }
-    let valueStart = 0
-    const reader = new Reader(bytes, 1 + key.length, bytes.length - SEAL_SIZE)
+    const stored = Buffer.allocUnsafe(1 + key.length + record.length)
+    stored[0] = Prefix.Key
+    stored.set(key, 1)
+    stored.set(record, 1 + key.length)
+    const storeKey = stored.subarray(0, 1 + key.length)
+    checkSeal(storeKey, record)
+    let parts: RecordParts
     try {
-      for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-        if (tag === 0x08) numbers.createRevision = reader.uint()
-        else if (tag === 0x10) numbers.modRevision = reader.uint()
-        else if (tag === 0x18) numbers.version = reader.uint()
-        else if (tag === 0x20) numbers.lease = reader.uint()
-        else if (tag === 0x2a) valueStart = reader.position + varintSize(reader.bytes().length)
-        else reader.skip(tag)
-      }
+      parts = decodeStored(stored, storeKey.length)
     } catch (error) {
       throw damaged(storeKey, 'it cannot be decoded', error)
     }
-    return new StoredRecord(name, bytes, valueStart, checksum, numbers)
+    return new StoredRecord(name, stored, OWN, parts.valueStart, parts)
   }
 
   /**
@@ -135,9 +120,12 @@ export class StoredRecord implements RecordNumbers {
     return StoredRecord.decode(nameOf(key), key, stored.subarray(storeKeySize))
   }
 
-  /** A buffer of this size, to be used up before the next one is asked for. */
-  static #room(size: number): Buffer {
-    return size > MOST_TEXT ? Buffer.allocUnsafeSlow(size) : StoredRecord.#scratch.subarray(0, size)
+  /** The same record on bytes of its own, to be kept for as long as one likes. */
+  detached(): StoredRecord {
+    // Not from Node's pool of small buffers, whose 8 KiB would stay for as long as one record in them.
+    const stored = Buffer.allocUnsafeSlow(this.size)
+    stored.set(this.stored)
+    return new StoredRecord(this.name, stored, OWN, this.#valueStart, this)
   }
 
   /** The key is deleted. */
@@ -150,20 +138,16 @@ export class StoredRecord implements RecordNumbers {
     return Buffer.from(this.name, 'latin1')
   }
 
-  /** The value; of a tombstone, empty. */
+  /** The value, not copied; of a tombstone, empty. */
   get value(): Buffer {
     const end = this.size - SEAL_SIZE
-    const start = this.isTombstone ? end : this.#valueStart
-    const stored = this.#stored
-    return typeof stored === 'string'
-      ? Buffer.from(stored.slice(start, end), 'latin1')
-      : stored.subarray(start, end)
+    return this.stored.subarray(this.isTombstone ? end : this.#valueStart, end)
   }
 
-  /** Key in the state store and record, one behind the other. Not to be changed. */
+  /** Key in the state store and record, one behind the other, not copied. Not to be changed. */
   get stored(): Buffer {
-    const stored = this.#stored
-    return typeof stored === 'string' ? Buffer.from(stored, 'latin1') : stored
+    assert(this.#ground.generation === this.#generation, 'a record is used before its room is')
+    return this.#stored
   }
 
   /** The key in the state store. */
@@ -174,17 +158,10 @@ export class StoredRecord implements RecordNumbers {
     return storeKey
   }
 
-  /** Key and record as they are stored. */
+  /** Key and record as they are stored, not copied. */
   get change(): [Buffer, Buffer] {
     const { stored, storeKeySize } = this
     return [stored.subarray(0, storeKeySize), stored.subarray(storeKeySize)]
-  }
-
-  /** Writes key in the state store and record, one behind the other, as a field. */
-  writeTo(writer: Writer, field: number): void {
-    const stored = this.#stored
-    if (typeof stored === 'string') writer.latin1(field, stored)
-    else writer.bytes(field, stored)
   }
 
   /** Bytes of the key in the state store. */
@@ -197,38 +174,16 @@ export class StoredRecord implements RecordNumbers {
     return this.#stored.length
   }
 
-  /** As the interface of the state machine shows it. Not for tombstones. */
+  /** As the interface of the state machine shows it, with a copy of the value. Not for tombstones. */
   toKeyRecord(): KeyRecord {
     const { value, createRevision, modRevision, version, lease } = this
-    return { value, createRevision, modRevision, version, lease }
+    return { value: Buffer.from(value), createRevision, modRevision, version, lease }
   }
 
   /** The same with its key. */
   toKeyEntry(): KeyEntry {
-    const { key, value, createRevision, modRevision, version, lease } = this
-    return { key, value, createRevision, modRevision, version, lease }
+    return { key: this.key, ...this.toKeyRecord() }
   }
-}
-
-function fieldSize(value: number): number {
-  return 1 + varintSize(value)
-}
-
-/** Writes a tag and a varint and returns where they end. */
-function putField(bytes: Buffer, start: number, tag: number, value: number): number {
-  let position = start
-  bytes[position++] = tag
-  let rest = value
-  while (rest >= 0x8000_0000) {
-    bytes[position++] = (rest % 0x80) | 0x80
-    rest = Math.floor(rest / 0x80)
-  }
-  while (rest >= 0x80) {
-    bytes[position++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[position++] = rest
-  return position
 }
 
 /** A key's bytes as a string, a bijection: one character a byte. */

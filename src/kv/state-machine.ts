@@ -151,7 +151,8 @@ export class KvStateMachine implements StateMachine {
   }
 
   get(key: Uint8Array): KeyRecord | undefined {
-    return this.#keys.findPresent(key)?.toKeyRecord()
+    const record = this.#keys.read(key)
+    return record === undefined || record.isTombstone ? undefined : record.toKeyRecord()
   }
 
   readAt(keys: readonly Uint8Array[], revision: number, maxBytes: number): PastRead {
@@ -211,7 +212,7 @@ export class KvStateMachine implements StateMachine {
     if (typeof result === 'string') return { refused: 'INVALID_ARGUMENT', message: result }
     this.#revision = result.revision
     const { revision, succeeded, current } = result
-    const answer = { sequence: command.sequence, revision, succeeded, current }
+    const answer = { sequence: command.sequence, revision, succeeded, current: current?.detached() }
     this.#sessions.keep(admission.session, answer)
     return answerResult(answer)
   }
@@ -270,7 +271,7 @@ export class KvStateMachine implements StateMachine {
     })
     const deleted = deletion(gone, compactedRevision, this.#reader, this.#keys)
     function* changes(): Iterable<StateChange> {
-      for (const record of records.values()) yield record.change
+      yield* records.changes()
       for (const pack of packs) {
         yield pack.encoded
         yield encodeLine(pack)

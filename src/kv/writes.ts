@@ -1,7 +1,7 @@
 import type { Compaction } from './compaction.ts'
 import type { History } from './history.ts'
 import type { KeySpace } from './key-space.ts'
-import { nameOf, StoredRecord } from './record.ts'
+import { nameOf, type RecordNumbers, type StoredRecord } from './record.ts'
 import type { SetHash } from './set-hash.ts'
 import { addRecord, subtractRecord } from './state-hash.ts'
 import type { Expectation, Operation } from './types.ts'
@@ -11,7 +11,7 @@ export interface Outcome {
   /** The store's revision after it; the one before it where it changed nothing. */
   readonly revision: number
   readonly succeeded: boolean
-  /** Of a compare-and-swap that did not succeed: what was there. */
+  /** Of a compare-and-swap that did not succeed: what was there. Good until the next operation. */
   readonly current: StoredRecord | undefined
 }
 
@@ -42,6 +42,7 @@ export class Writes {
    * @returns what it did, or in words why no store can do it; then nothing was changed.
    */
   apply(operation: Operation, revision: number): Outcome | string {
+    this.#keys.makeRoom()
     switch (operation.type) {
       case 'put':
         this.#put(this.#find(operation.key), operation.value, revision + 1)
@@ -84,7 +85,8 @@ export class Writes {
     return { name, key, previous: this.#keys.find(name, key) }
   }
 
-  #put({ name, key, previous }: Target, value: Uint8Array, revision: number): void {
+  #put(target: Target, value: Uint8Array, revision: number): void {
+    const { previous } = target
     const numbers = isPresent(previous)
       ? {
           createRevision: previous.createRevision,
@@ -93,16 +95,15 @@ export class Writes {
           lease: 0,
         }
       : { createRevision: revision, modRevision: revision, version: 1, lease: 0 }
-    this.#replace(previous, StoredRecord.build(name, key, value, numbers))
+    this.#replace(target, value, numbers)
   }
 
-  #delete({ name, key, previous }: Target, revision: number): void {
-    const numbers = { createRevision: 0, modRevision: revision, version: 0, lease: 0 }
-    this.#replace(previous, StoredRecord.build(name, key, undefined, numbers))
+  #delete(target: Target, revision: number): void {
+    this.#replace(target, undefined, { createRevision: 0, modRevision: revision, version: 0, lease: 0 })
   }
 
-  #replace(previous: StoredRecord | undefined, record: StoredRecord): void {
-    this.#keys.replace(previous, record)
+  #replace({ name, key, previous }: Target, value: Uint8Array | undefined, numbers: RecordNumbers): void {
+    const record = this.#keys.replace(name, key, value, numbers)
     this.#history.add(record, previous)
     subtractRecord(this.#hash, previous)
     addRecord(this.#hash, record)

@@ -136,13 +136,6 @@ export class Writer {
     this.raw(value)
   }
 
-  /** A bytes field whose bytes are a string's characters. */
-  latin1(field: number, value: string): void {
-    this.head(field, value.length)
-    this.reserve(value.length)
-    this.#position += this.#buffer.write(value, this.#position, 'latin1')
-  }
-
   string(field: number, value: string): void {
     if (value.length > SHORT_TEXT || !this.#shortText(field, value)) {
       this.bytes(field, Buffer.from(value, 'utf8'))

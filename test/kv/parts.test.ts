@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { GenerationalCache } from '../../src/kv/cache.ts'
+import { DamagedDataError } from '../../src/errors.ts'
 import {
   decodeMeta,
   encodeMeta,
@@ -11,14 +11,10 @@ import {
   Prefix,
   sealedRecord,
 } from '../../src/kv/layout.ts'
+import { KeySpace } from '../../src/kv/key-space.ts'
 import { nameOf, StoredRecord } from '../../src/kv/record.ts'
 import { SetHash } from '../../src/kv/set-hash.ts'
-import { Writer } from '../../src/wire/protobuf.ts'
-
-function record(name: string, value: string): StoredRecord {
-  const numbers = { createRevision: 1, modRevision: 1, version: 1, lease: 0 }
-  return StoredRecord.build(name, Buffer.from(name), Buffer.from(value), numbers)
-}
+import { MemoryReader } from './support.ts'
 
 describe('records', () => {
   const uint = fc.oneof(
@@ -72,21 +68,36 @@ describe('records', () => {
     )
   })
 
-  it('of any size are the same bytes: as strings up to 4 KiB, in buffers of their own beyond', () => {
+  it('of any size are the same bytes, in the arena, decoded, and on bytes of their own', () => {
     const numbers = { createRevision: 3, modRevision: 900, version: 4, lease: 0 }
-    for (const size of [0, 1, 4000, 4075, 4076, 4077, 4078, 4079, 4080, 4081, 4096, 4097, 70_000]) {
+    const key = Buffer.from([0, 255, 128])
+    for (const size of [0, 1, 127, 128, 4000, 16_383, 16_384, 70_000]) {
       const value = Buffer.from(Array.from({ length: size }, (_, i) => (i * 7) % 256))
-      const key = Buffer.from([0, 255, 128])
-      const built = StoredRecord.build(nameOf(key), key, value, numbers)
-      // Others are put together in the same room in between.
-      StoredRecord.build('other', Buffer.from('other'), Buffer.alloc(3000, 1), numbers)
-      const read = StoredRecord.decode(nameOf(key), key, built.change[1])
-      const writer = new Writer(16)
-      read.writeTo(writer, 3)
-      assert.deepEqual(built.value, value)
-      assert.deepEqual(read.value, value)
-      assert.deepEqual(Buffer.concat(read.change), built.stored)
-      assert.deepEqual(Buffer.from(writer.finish()).subarray(-built.size), built.stored)
+      const keys = new KeySpace(new MemoryReader(), 10_000)
+      const built = keys.replace(nameOf(key), key, value, numbers)
+      // Others lie around it.
+      keys.replace('other', Buffer.from('other'), Buffer.alloc(3000, 1), numbers)
+      const own = StoredRecord.build(nameOf(key), key, value, numbers)
+      const decoded = StoredRecord.decode(nameOf(key), key, built.change[1])
+      for (const one of [built, keys.find(nameOf(key), key)!, decoded, own.detached()]) {
+        assert.deepEqual(one.value, value)
+        assert.deepEqual(one.stored, own.stored)
+        assert.deepEqual(Buffer.concat(one.change), own.stored)
+        assert.equal(one.checksum, own.checksum)
+      }
+    }
+  })
+
+  it('with a value that does not end where they do are damaged', () => {
+    const key = Buffer.from('a')
+    const storeKey = Buffer.concat([Buffer.of(Prefix.Key), key])
+    for (const body of [
+      [0x2a, 2, 1],
+      [0x2a, 1, 1, 1],
+      [0x2a, 0xff],
+    ]) {
+      const record = sealedRecord(storeKey, Buffer.from(body))
+      assert.throws(() => StoredRecord.decode('a', key, record), DamagedDataError)
     }
   })
 
@@ -168,36 +179,5 @@ describe('the set hash', () => {
       }
     }
     assert.equal(seen.size, count)
-  })
-})
-
-describe('the cache', () => {
-  it('keeps what is used, forgets what is not, and stays within its bound', () => {
-    const cache = new GenerationalCache(20_000)
-    cache.set(record('hot', 'value'))
-    for (let i = 0; i < 1000; i++) {
-      cache.set(record(`cold ${i}`, 'value'))
-      assert.ok(cache.get('hot'), `still there after ${i}`)
-      assert.ok(cache.size * 300 <= 20_000 + 600)
-    }
-    assert.equal(cache.get('cold 0'), undefined)
-    assert.ok(cache.get('cold 999'))
-  })
-
-  it('gives the newest record, also where an older one stands in the old generation', () => {
-    const cache = new GenerationalCache(4_000)
-    cache.set(record('a', 'old'))
-    for (let i = 0; i < 8; i++) {
-      if (i === 4) cache.set(record('a', 'new'))
-      cache.set(record(`filler ${i}`, ''))
-      assert.equal(cache.get('a')?.value.toString() ?? 'gone', i < 4 ? 'old' : 'new')
-    }
-  })
-
-  it('a record larger than the bound does not stay for long', () => {
-    const cache = new GenerationalCache(1_000)
-    cache.set(record('large', 'x'.repeat(5_000)))
-    cache.set(record('next', 'x'.repeat(5_000)))
-    assert.equal(cache.get('large'), undefined)
   })
 })

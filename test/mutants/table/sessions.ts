@@ -23,7 +23,7 @@ export const SESSIONS: readonly Mutant[] = [
       {
         file: 'src/kv/key-space.ts',
         find: `    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)\n`,
-        replace: `    if (this.#dirty.size > 0 && this.#frozen.size > 0) return undefined\n    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)\n`,
+        replace: `    if (this.#dirty.length > 0 && this.#frozen !== undefined) return undefined\n    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)\n`,
       },
     ],
     caughtBy: simulation(3),
@@ -179,8 +179,8 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/kv/key-space.ts',
-        find: `    this.#frozen = new Map()\n  }\n}\n`,
-        replace: `    for (const name of this.#frozen.keys()) this.#dirty.delete(name)\n    this.#frozen = new Map()\n  }\n}\n`,
+        find: `    this.#epoch++\n`,
+        replace: ``,
       },
     ],
     caughtBy: simulation(3),
