@@ -1,6 +1,7 @@
 import { DURABILITY } from './table/durability.ts'
 import { ELECTIONS } from './table/elections.ts'
 import { COMPACTION } from './table/history.ts'
+import { MEMORY } from './table/memory.ts'
 import { READS } from './table/reads.ts'
 import { REPLICATION } from './table/replication.ts'
 import { SERVING } from './table/serving.ts'
@@ -16,6 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...DURABILITY,
   ...SNAPSHOTS,
   ...SESSIONS,
+  ...MEMORY,
   ...COMPACTION,
   ...SERVING,
 ]
