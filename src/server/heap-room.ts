@@ -19,8 +19,8 @@ export interface HeapSlip {
 
 /**
  * Holds what a node may keep in memory against what Node lets its heap grow to: beyond that, V8 ends the process, which
- * no error handler sees. Records of up to 4 KiB are in the heap, larger ones beside it, and nobody knows beforehand
- * which there will be, so all are counted.
+ * no error handler sees. The bytes of records lie beside the heap, the tables around them in it: of small records that
+ * is most of what they take. Nobody knows beforehand which there will be, so all are counted.
  *
  * Where a node needs more than there is, it is refused: but not while it needs no more than by default. Otherwise it
  * would not start on a small machine, where it works for as long as it has little to keep; so that is only a warning.
