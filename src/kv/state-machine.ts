@@ -270,17 +270,19 @@ export class KvStateMachine implements StateMachine {
       records: records.size,
     })
     const deleted = deletion(gone, compactedRevision, this.#reader, this.#keys)
-    function* changes(): Iterable<StateChange> {
-      yield* records.changes()
+    function* early(): Iterable<StateChange> {
       for (const pack of packs) {
         yield pack.encoded
         yield encodeLine(pack)
       }
+      yield* records.changes()
+    }
+    function* final(): Iterable<StateChange> {
       yield* deleted
       yield* sessions
       yield [META_KEY, meta]
     }
-    this.#frozen = { upTo: this.#applied, changes: changes(), bytes, freed: freedSpace(gone) }
+    this.#frozen = { upTo: this.#applied, early: early(), final: final(), bytes, freed: freedSpace(gone) }
     this.#frozenUpTo = this.#applied.index
     return this.#frozen
   }

@@ -35,9 +35,14 @@ export interface StateReader {
 export interface Checkpoint {
   /** The last entry whose effects are in it. */
   readonly upTo: LogPosition
-  /** To be written as one synced batch. May be iterated once, over several turns of the event loop. */
-  readonly changes: Iterable<StateChange>
-  /** About how many bytes the batch has. */
+  /**
+   * History, and after it the present that it is the way back from: to be written in this order, in as many synced
+   * batches as one likes. Like `final`, it may be iterated once, over several turns of the event loop.
+   */
+  readonly early: Iterable<StateChange>
+  /** All the rest, to be written after that as one synced batch: with it, the checkpoint counts. */
+  readonly final: Iterable<StateChange>
+  /** About how many bytes all that has. */
   readonly bytes: number
   /** History that it deletes: how many bytes, and between which keys. */
   readonly freed: FreedSpace | undefined

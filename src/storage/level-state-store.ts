@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
-import type { StateChange } from '../kv/types.ts'
+import type { Checkpoint, StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
-import type { Database, DatabaseOptions, Disk } from './disk.ts'
+import type { Database, DatabaseBatch, DatabaseOptions, Disk } from './disk.ts'
 import { openSnapshot } from './snapshot/reading.ts'
 import type { StateSnapshot } from './snapshot/snapshot.ts'
 import type { StateStore } from './state-store.ts'
+import { takeBackUnfinished } from './unfinished-checkpoint.ts'
 
 /**
  * Two checkpoints of the default size fill a write buffer: the fewer and larger the tables of level 0, the less often all
@@ -31,6 +32,8 @@ export interface LevelStateStoreOptions {
 export class LevelStateStore implements StateStore {
   readonly #options: LevelStateStoreOptions
   #database: Database | undefined
+  /** The checkpoint that is being written. */
+  #checkpoint: Promise<void> | undefined
 
   constructor(options: LevelStateStoreOptions) {
     this.#options = options
@@ -39,7 +42,9 @@ export class LevelStateStore implements StateStore {
   async open(): Promise<void> {
     const { disk, name, createIfMissing } = this.#options
     const options: DatabaseOptions = { ...OPTIONS, createIfMissing }
-    this.#database = await disk.openDatabase(name, options)
+    const database = await disk.openDatabase(name, options)
+    this.#database = database
+    await takeBackUnfinished(database)
   }
 
   async verifyFiles(pace: (bytes: number) => Promise<void>): Promise<void> {
@@ -53,6 +58,7 @@ export class LevelStateStore implements StateStore {
 
   async *scan(prefix: Uint8Array): AsyncIterable<readonly [Uint8Array, Uint8Array][]> {
     const end = prefixEnd(prefix)
+    await this.#wholeCheckpoint()
     const iterator = this.#opened().iterator(end === undefined ? { gte: prefix } : { gte: prefix, lt: end })
     try {
       for (;;) {
@@ -66,22 +72,44 @@ export class LevelStateStore implements StateStore {
   }
 
   async write(changes: Iterable<StateChange>): Promise<void> {
-    const batch = this.#opened().batch()
-    let count = 0
-    let bytes = 0
-    for (const [key, value] of changes) {
-      if (value === undefined) batch.del(key)
-      else batch.put(key, value)
-      bytes += key.length + (value?.length ?? 0)
-      if (++count === SLICE_CHANGES || bytes >= SLICE_BYTES) {
-        count = bytes = 0
-        await new Promise<void>((resolve) => this.#options.clock.soon(resolve))
-      }
+    const batch = new SlicedBatch(this.#opened().batch())
+    for (const change of changes) if (batch.add(change)) await this.#turn()
+    await batch.write()
+  }
+
+  async writeCheckpoint(checkpoint: Pick<Checkpoint, 'early' | 'final'>, pieceBytes: number): Promise<void> {
+    // It stays there where it fails: what is in the store then is not to be seen.
+    this.#checkpoint = this.#writePieces(checkpoint, pieceBytes)
+    await this.#checkpoint
+    this.#checkpoint = undefined
+  }
+
+  async #writePieces(
+    { early, final }: Pick<Checkpoint, 'early' | 'final'>,
+    pieceBytes: number,
+  ): Promise<void> {
+    let batch = new SlicedBatch(this.#opened().batch())
+    for (const change of early) {
+      if (batch.add(change)) await this.#turn()
+      if (batch.bytes < pieceBytes) continue
+      await batch.write()
+      batch = new SlicedBatch(this.#opened().batch())
     }
-    await batch.write({ sync: true })
+    for (const change of final) if (batch.add(change)) await this.#turn()
+    await batch.write()
+  }
+
+  /** Others have their turn. */
+  #turn(): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.soon(resolve))
+  }
+
+  async #wholeCheckpoint(): Promise<void> {
+    while (this.#checkpoint !== undefined) await this.#checkpoint
   }
 
   async snapshot(): Promise<StateSnapshot | undefined> {
+    await this.#wholeCheckpoint()
     return openSnapshot(this.#opened().snapshot())
   }
 
@@ -98,6 +126,34 @@ export class LevelStateStore implements StateStore {
     if (this.#database === undefined)
       throw new BrokenInvariantError('The state store is used before it is open')
     return this.#database
+  }
+}
+
+/** A batch that is built in several turns of the event loop where it is large. */
+class SlicedBatch {
+  readonly #batch: DatabaseBatch
+  bytes = 0
+  #sliceChanges = 0
+  #sliceBytes = 0
+
+  constructor(batch: DatabaseBatch) {
+    this.#batch = batch
+  }
+
+  /** True where it is time to let others have their turn. */
+  add([key, value]: StateChange): boolean {
+    if (value === undefined) this.#batch.del(key)
+    else this.#batch.put(key, value)
+    const bytes = key.length + (value?.length ?? 0)
+    this.bytes += bytes
+    this.#sliceBytes += bytes
+    if (++this.#sliceChanges < SLICE_CHANGES && this.#sliceBytes < SLICE_BYTES) return false
+    this.#sliceChanges = this.#sliceBytes = 0
+    return true
+  }
+
+  write(): Promise<void> {
+    return this.#batch.write({ sync: true })
   }
 }
 

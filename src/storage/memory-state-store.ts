@@ -1,4 +1,4 @@
-import type { StateChange } from '../kv/types.ts'
+import type { Checkpoint, StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
 import type { DatabaseIterator, DatabaseRange, DatabaseSnapshot } from './disk.ts'
 import { openSnapshot } from './snapshot/reading.ts'
@@ -31,6 +31,10 @@ export class MemoryStateStore implements StateStore {
     for (let i = 0; i < rows.length; i += PAGE_ROWS) {
       yield rows.slice(i, i + PAGE_ROWS).map(([key, value]) => [Buffer.from(key, 'latin1'), value])
     }
+  }
+
+  async writeCheckpoint({ early, final }: Pick<Checkpoint, 'early' | 'final'>): Promise<void> {
+    await this.write([...early, ...final])
   }
 
   async write(changes: Iterable<StateChange>): Promise<void> {

@@ -1,4 +1,4 @@
-import type { StateChange, StateReader } from '../kv/types.ts'
+import type { Checkpoint, StateChange, StateReader } from '../kv/types.ts'
 import type { StateSnapshot } from './snapshot/snapshot.ts'
 
 /**
@@ -6,7 +6,15 @@ import type { StateSnapshot } from './snapshot/snapshot.ts'
  * (`src/kv/layout.ts`). It lags behind the log and never contradicts it.
  */
 export interface StateStore extends StateReader {
+  /** A checkpoint that a crash cut off is taken back. */
   open(): Promise<void>
+  /**
+   * Writes a checkpoint, or nothing of it that anybody sees: neither after a crash nor by `scan` and `snapshot`, which
+   * wait for its end where they must. `get` may find what is in it before that.
+   *
+   * @param pieceBytes about so much of what may be written in several batches goes into one
+   */
+  writeCheckpoint(checkpoint: Pick<Checkpoint, 'early' | 'final'>, pieceBytes: number): Promise<void>
   /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
   write(changes: Iterable<StateChange>): Promise<void>
   /** Checks the files that it stands on, slowly. Rejects with DamagedDataError or DiskError. Absent: it has none. */

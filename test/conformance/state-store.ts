@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { KvStateMachine } from '../../src/kv/state-machine.ts'
 import type { StateChange } from '../../src/kv/types.ts'
 import type { StateStore } from '../../src/storage/state-store.ts'
+import { LogMaker, put } from '../kv/support.ts'
 
 /** A place where states are kept. */
 export interface StateStoreHost {
@@ -135,6 +137,39 @@ export function stateStoreConformance(name: string, open: () => Promise<StateSto
       assert.deepEqual(rows[3000], ['k03000', Buffer.alloc(400, 3000).toString('latin1')])
       await store.close()
     })
+
+    it('shows nothing of a checkpoint, to scans and snapshots, before all of it is there', () =>
+      withStore(async (store) => {
+        const machine = await KvStateMachine.restore(store)
+        const log = new LogMaker()
+        for (let i = 0; i < 300; i++) machine.apply(log.command(put(`key ${i}`, 'x'.repeat(100))))
+        let written = false
+        const writing = store.writeCheckpoint(machine.freeze()!, 1000).then(() => (written = true))
+        while (!written) {
+          const [rows, snapshot] = await Promise.all([scanned(store, bytes('k')), store.snapshot()])
+          assert.ok(rows.length === 0 || rows.length === 300, `${rows.length} rows`)
+          assert.ok(snapshot === undefined || snapshot.meta.position.index === 300)
+          await snapshot?.close()
+          await new Promise((resolve) => setTimeout(resolve, 1))
+        }
+        await writing
+        machine.checkpointWritten()
+        assert.equal((await KvStateMachine.restore(store)).stateHash(), machine.stateHash())
+      }))
+
+    it('shows nothing any more where a checkpoint failed half-way', () =>
+      withStore(async (store) => {
+        await store.write([[bytes('k', 'a'), bytes('1')]])
+        function* failing(): Generator<StateChange> {
+          yield [bytes('k', 'a'), bytes('2')]
+          throw new Error('half-way')
+        }
+        await assert.rejects(store.writeCheckpoint({ early: failing(), final: [] }, 1), /half-way/)
+        await scanned(store, bytes('k')).then(
+          (rows) => assert.deepEqual(rows, [['ka', '1']], 'nothing was written'),
+          (error: unknown) => assert.match(String(error), /half-way/),
+        )
+      }))
 
     it('can leave a scan early', () =>
       withStore(async (store) => {

@@ -61,7 +61,7 @@ export async function replay(
   }
   const checkpoint = machine.freeze()
   if (checkpoint === undefined) return
-  await directory.stateStore.write(checkpoint.changes)
+  await directory.stateStore.writeCheckpoint(checkpoint, 100_000)
   machine.checkpointWritten()
 }
 

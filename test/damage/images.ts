@@ -67,7 +67,7 @@ export async function append(
 async function checkpoint({ directory, machine }: LoadedReplica): Promise<void> {
   const frozen = machine.freeze()
   if (frozen === undefined) return
-  await directory.stateStore.write(frozen.changes)
+  await directory.stateStore.writeCheckpoint(frozen, 100_000)
   machine.checkpointWritten()
 }
 

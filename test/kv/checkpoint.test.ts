@@ -4,7 +4,7 @@ import { DamagedDataError } from '../../src/errors.ts'
 import { recomputeStateHash } from '../../src/kv/state-hash.ts'
 import { InvariantViolation } from '../../src/raft/assert.ts'
 import { EntryKind } from '../../src/raft/types.ts'
-import { bytes, put, Replica, restore } from './support.ts'
+import { bytes, changesOf, put, Replica, restore } from './support.ts'
 
 describe('checkpoints', () => {
   it('an empty store gives a machine that has applied nothing', async () => {
@@ -41,7 +41,7 @@ describe('checkpoints', () => {
     replica.put('a', 'new')
     replica.delete('b')
     replica.put('c', 'new')
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     assert.deepEqual(frozen.upTo, { index: 2, term: 1, checksum: 14 })
     const restored = await restore(replica.store)
@@ -57,7 +57,7 @@ describe('checkpoints', () => {
     const hash = replica.machine.stateHash()
     let step = 0
     const changes = []
-    for (const change of replica.machine.freeze()!.changes) {
+    for (const change of changesOf(replica.machine.freeze()!)) {
       changes.push(change)
       step++
       replica.put('abcd'[step % 4]!, `new ${step}`)
@@ -77,7 +77,7 @@ describe('checkpoints', () => {
     assert.equal(replica.value('a'), '1')
     replica.put('a', '2')
     assert.equal(replica.value('a'), '2')
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     assert.equal(replica.value('a'), '2')
     replica.checkpoint()
@@ -104,7 +104,7 @@ describe('checkpoints', () => {
     const frozen = replica.machine.freeze()!
     replica.put('a', '2')
     assert.equal(replica.machine.freeze(), undefined)
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     replica.checkpoint()
     assert.equal(replica.machine.freeze(), undefined)
@@ -124,7 +124,7 @@ describe('checkpoints', () => {
       replica.machine.unwrittenBytes >= 3 * one - 200,
       'the record, and in history the one that it replaced',
     )
-    const written = [...frozen.changes].reduce(
+    const written = [...changesOf(frozen)].reduce(
       (sum, [key, value]) => sum + key.length + (value?.length ?? 0),
       0,
     )
@@ -141,7 +141,7 @@ describe('checkpoints', () => {
         if (size === 0) replica.delete(`key${key}`)
         else replica.put(`key${key}`, 'x'.repeat(size))
       }
-      const frozen = [...replica.machine.freeze()!.changes]
+      const frozen = [...changesOf(replica.machine.freeze()!)]
       replica.machine.checkpointWritten()
       replica.store.write(frozen)
     }
@@ -152,7 +152,7 @@ describe('checkpoints', () => {
       }
     }
     const estimate = replica.machine.unwrittenBytes
-    const written = [...replica.machine.freeze()!.changes]
+    const written = [...changesOf(replica.machine.freeze()!)]
       .map(([key, value]) => key.length + (value?.length ?? 0))
       .reduce((sum, bytes) => sum + bytes, 0)
     assert.ok(Math.abs(written - estimate) < 0.01 * written, `${estimate} of ${written} bytes`)
@@ -172,7 +172,7 @@ describe('checkpoints', () => {
     replica.checkpoint()
     const cas = { type: 'cas', key: bytes('a'), expected: { type: 'absent' }, newValue: bytes('y') } as const
     const written = (): number => {
-      const frozen = [...replica.machine.freeze()!.changes]
+      const frozen = [...changesOf(replica.machine.freeze()!)]
       replica.machine.checkpointWritten()
       replica.store.write(frozen)
       return frozen.reduce((sum, [key, value]) => sum + key.length + (value?.length ?? 0), 0)

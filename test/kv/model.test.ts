@@ -6,7 +6,7 @@ import type { KvStateMachine } from '../../src/kv/state-machine.ts'
 import type { ApplyResult, Expectation, KeyRecord, Operation } from '../../src/kv/types.ts'
 import { Pack } from '../../src/kv/pack.ts'
 import { nameOf, StoredRecord } from '../../src/kv/record.ts'
-import { bytes, LogMaker, MemoryReader, restore } from './support.ts'
+import { bytes, changesOf, LogMaker, MemoryReader, restore } from './support.ts'
 
 const KEYS = ['a', 'b', 'ba', 'c', '']
 const LIMITS = {
@@ -95,7 +95,7 @@ describe('determinism', () => {
         let writing: ReturnType<KvStateMachine['freeze']>
         const finish = () => {
           if (writing === undefined) return
-          store.write(writing.changes)
+          store.write(changesOf(writing))
           other.checkpointWritten()
           writing = undefined
         }
@@ -197,7 +197,7 @@ describe('against a naive model', () => {
         const checkpoint = () => {
           const frozen = machine.freeze()
           if (frozen === undefined) return
-          store.write(frozen.changes)
+          store.write(changesOf(frozen))
           machine.checkpointWritten()
         }
         for (const [each, dice] of operations) {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { KvStateMachine } from '../../src/kv/state-machine.ts'
 import type { KeyRecord, Operation } from '../../src/kv/types.ts'
-import { bytes, readAt, Replica, restore } from './support.ts'
+import { bytes, changesOf, readAt, Replica, restore } from './support.ts'
 
 /** Everything that ever was, by key: what a store would be that forgot nothing. */
 class FullHistory {
@@ -75,7 +75,7 @@ describe('against a store that forgets nothing', () => {
         const hashes = new Map([[0, machine.stateHash()]])
         const finish = (): void => {
           if (writing === undefined) return
-          store.write(writing.changes)
+          store.write(changesOf(writing))
           machine.checkpointWritten()
           writing = undefined
         }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { DamagedDataError } from '../../src/errors.ts'
 import type { KeyRecord, Operation, PastRefusal } from '../../src/kv/types.ts'
 import { ANSWER_OVERHEAD_BYTES, readResultSize } from '../../src/wire/result.ts'
-import { bytes, MemoryReader, put, readAt, Replica, restore, succeeded } from './support.ts'
+import { bytes, changesOf, MemoryReader, put, readAt, Replica, restore, succeeded } from './support.ts'
 
 function valueAt(replica: Replica, key: string, revision: number): string | undefined {
   const found = readAt(replica.machine, [key], revision)
@@ -43,7 +43,7 @@ describe('reads at a revision', () => {
     const frozen = replica.machine.freeze()!
     for (let revision = 17; revision <= 20; revision++) replica.put('a', `${revision}`)
     check(20)
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     check(20)
     replica.checkpoint()
@@ -299,7 +299,7 @@ describe('compaction', () => {
     compact(replica, 2)
     const frozen = replica.machine.freeze()!
     replica.put('a', 'again')
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     assert.equal(replica.value('a'), 'again')
     replica.checkpoint()

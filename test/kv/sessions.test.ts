@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { bytes, put, refusal, Replica, restore, succeeded } from './support.ts'
+import { bytes, changesOf, put, refusal, Replica, restore, succeeded } from './support.ts'
 
 describe('exactly once', () => {
   it('a repeated command gets the first answer and is not applied again', async () => {
@@ -301,7 +301,7 @@ describe('sessions in checkpoints', () => {
     const hash = replica.machine.stateHash()
     const frozen = replica.machine.freeze()!
     replica.time(1000)
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     assert.equal((await restore(replica.store)).stateHash(), hash)
     replica.checkpoint()
@@ -315,7 +315,7 @@ describe('sessions in checkpoints', () => {
     assert.equal(replica.store.under('s').length, 3)
     replica.machine.apply(replica.log.close(sessions[0]!))
     replica.put('a', '1', sessions[1], 1, 1)
-    const changes = [...replica.machine.freeze()!.changes].filter(([key]) => key[0] === 's'.charCodeAt(0))
+    const changes = [...changesOf(replica.machine.freeze()!)].filter(([key]) => key[0] === 's'.charCodeAt(0))
     assert.deepEqual(
       changes.map(([key, value]) => [key[8], value === undefined]),
       [
@@ -333,7 +333,7 @@ describe('sessions in checkpoints', () => {
     const frozen = replica.machine.freeze()!
     replica.put('a', '2', one, 2, 2)
     replica.machine.apply(replica.log.close(two))
-    replica.store.write(frozen.changes)
+    replica.store.write(changesOf(frozen))
     replica.machine.checkpointWritten()
     const restored = await restore(replica.store)
     assert.equal(restored.stateHash(), hash)

@@ -3,6 +3,7 @@ import { KV_LIMITS, KV_TUNING, type KvLimits, type KvTuning } from '../../src/kv
 import { KvStateMachine } from '../../src/kv/state-machine.ts'
 import type {
   ApplyResult,
+  Checkpoint,
   CommandResult,
   KeyRecord,
   Operation,
@@ -12,6 +13,12 @@ import type {
 } from '../../src/kv/types.ts'
 import { EntryKind, type LogEntry } from '../../src/raft/types.ts'
 import { encodeCommand, encodeSessionChange, encodeTimeStamp } from '../../src/wire/command.ts'
+
+/** All changes of a checkpoint in their order. */
+export function* changesOf({ early, final }: Checkpoint): Iterable<StateChange> {
+  yield* early
+  yield* final
+}
 
 /** A state store in memory: sorted, with pages of three so that paging is met. */
 export class MemoryReader implements StateReader {
@@ -130,7 +137,7 @@ export class Replica {
   checkpoint(): void {
     const checkpoint = this.machine.freeze()
     assert.ok(checkpoint, 'there is something to be written')
-    this.store.write(checkpoint.changes)
+    this.store.write(changesOf(checkpoint))
     this.machine.checkpointWritten()
   }
 }

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { systemClock } from '../../src/clock.ts'
 import { BrokenInvariantError, DiskError, UnavailableError } from '../../src/errors.ts'
 import { KvStateMachine } from '../../src/kv/state-machine.ts'
-import type { StateChange } from '../../src/kv/types.ts'
+import type { Checkpoint } from '../../src/kv/types.ts'
 import { Checkpointer } from '../../src/server/checkpointer.ts'
 import { MemoryStateStore } from '../../src/storage/memory-state-store.ts'
 import { LogMaker, put } from '../kv/support.ts'
@@ -12,9 +12,9 @@ import { LogMaker, put } from '../kv/support.ts'
 class GatedStore extends MemoryStateStore {
   readonly waiting: { done(): void; fail(error: Error): void }[] = []
 
-  override async write(changes: Iterable<StateChange>): Promise<void> {
+  override async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
     await new Promise<void>((done, fail) => this.waiting.push({ done, fail }))
-    await super.write(changes)
+    await super.writeCheckpoint(checkpoint)
   }
 }
 

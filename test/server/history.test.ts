@@ -174,7 +174,8 @@ describe('the space of deleted history', () => {
       unwrittenBytes: 0,
       freeze: () => ({
         upTo: { index: 1, term: 1, checksum: 0 },
-        changes: [],
+        early: [],
+        final: [],
         bytes: 0,
         freed:
           freedBytes === 0

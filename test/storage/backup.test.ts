@@ -28,7 +28,7 @@ async function smallBackup(): Promise<Buffer> {
   const entries = [log.open(), log.command(put('a', '1')), log.command(put('b', '2'), 1, 1, 1)]
   entries.push(log.command({ type: 'delete', key: bytes('a') }), log.time(99))
   for (const entry of entries) machine.apply(entry)
-  await store.write(machine.freeze()!.changes)
+  await store.writeCheckpoint(machine.freeze()!)
   const snapshot = await store.snapshot()
   assert.ok(snapshot, 'there is a checkpoint')
   const pieces: Uint8Array[] = []

@@ -7,64 +7,10 @@ import type { Disk } from '../../src/storage/disk.ts'
 import { LevelStateStore } from '../../src/storage/level-state-store.ts'
 import { MemoryStateStore } from '../../src/storage/memory-state-store.ts'
 import { createSnapshotBuilder } from '../../src/storage/snapshot/builder.ts'
-import { Dice } from '../sim/engine/dice.ts'
-import { SimulatedDisk } from '../sim/engine/disk.ts'
-import type { DiskTemper } from '../sim/engine/disk.ts'
-import { Events } from '../sim/engine/events.ts'
 import { outsidePromises } from '../sim/engine/microtasks.ts'
-import { Process } from '../sim/engine/process.ts'
+import type { Process } from '../sim/engine/process.ts'
 import { LogMaker, put } from '../kv/support.ts'
-
-/** A simulated machine whose processes can be cut off, with its power or without. */
-class Machine {
-  readonly events = new Events()
-  readonly temper: DiskTemper
-  readonly disk: SimulatedDisk
-  #process = new Process('p', this.events)
-
-  constructor(seed: number) {
-    this.temper = {
-      syncMs: 1,
-      slowestMs: 10,
-      slowness: 1,
-      full: false,
-      hangs: false,
-      freeBytes: 2 ** 40,
-      failNext: undefined,
-      crashIn: undefined,
-    }
-    this.disk = new SimulatedDisk(this.events, Dice.of(seed, 'disk'), this.temper, {
-      written() {},
-      did() {},
-      crashed: () => this.#process.kill(),
-    })
-  }
-
-  get process(): Process {
-    return this.#process
-  }
-
-  /** Runs until the work is done, or the process is dead. Undefined: it is dead. */
-  run<T>(work: (disk: Disk, process: Process) => Promise<T>): T | undefined {
-    let done: { value: T } | { error: unknown } | undefined
-    work(this.disk.mount(this.#process), this.#process).then(
-      (value) => (done = { value }),
-      (error: unknown) => (done = { error }),
-    )
-    while (done === undefined && this.#process.alive) if (!this.events.next(Infinity)) break
-    if (done === undefined) return undefined
-    if ('error' in done) throw done.error
-    return done.value
-  }
-
-  /** Ends the process, and takes the machine's power where it is told to. */
-  end(power: boolean): void {
-    this.#process.kill()
-    this.disk.crash(power)
-    this.temper.crashIn = undefined
-    this.#process = new Process('p', this.events)
-  }
-}
+import { Machine } from './machine.ts'
 
 const ROWS = 1500
 
@@ -74,7 +20,7 @@ async function fill(disk: Disk, process: Process): Promise<string> {
   const machine = await KvStateMachine.restore(store)
   const log = new LogMaker()
   for (let i = 0; i < ROWS; i++) machine.apply(log.command(put(`key ${i}`, 'v'.repeat(1000))))
-  await store.write(machine.freeze()!.changes)
+  await store.writeCheckpoint(machine.freeze()!, 100_000)
   await store.close()
   return machine.stateHash()
 }

@@ -53,7 +53,7 @@ class Machine {
   }
 
   async checkpoint(): Promise<void> {
-    await this.store.write(this.machine.freeze()!.changes)
+    await this.store.writeCheckpoint(this.machine.freeze()!, 100_000)
     this.machine.checkpointWritten()
   }
 

@@ -155,11 +155,60 @@ export const DURABILITY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/storage/level-state-store.ts',
-        find: `    await batch.write({ sync: true })\n`,
-        replace: `    await batch.write({ sync: false })\n`,
+        find: `    return this.#batch.write({ sync: true })\n`,
+        replace: `    return this.#batch.write({ sync: false })\n`,
       },
     ],
     caughtBy: simulation(3),
+  },
+  {
+    name: 'half-checkpoint-stays',
+    mistake:
+      'What a crash left of a checkpoint that it cut off stays, and the log is applied again on top of it',
+    edits: [
+      {
+        file: 'src/storage/level-state-store.ts',
+        find: `    await takeBackUnfinished(database)\n`,
+        replace: `    if (disk.path === '') await takeBackUnfinished(database)\n`,
+      },
+    ],
+    caughtBy: simulation(3),
+  },
+  {
+    name: 'taken-back-to-the-last-change',
+    mistake: 'A key that changed twice in a checkpoint that is taken back gets what its last change replaced',
+    edits: [
+      {
+        file: 'src/storage/unfinished-checkpoint.ts',
+        find: `    if (seen.has(name)) continue\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: tests('storage/checkpoint-crash'),
+  },
+  {
+    name: 'keys-before-their-history',
+    mistake: 'A checkpoint writes keys before the history that they are taken back by',
+    edits: [
+      {
+        file: 'src/kv/state-machine.ts',
+        find: `    function* early(): Iterable<StateChange> {\n`,
+        replace: `    function* early(): Iterable<StateChange> {\n      yield* records.changes()\n`,
+      },
+    ],
+    caughtBy: tests('storage/checkpoint-crash'),
+  },
+  {
+    name: 'scan-sees-half-a-checkpoint',
+    mistake: 'A snapshot of the state is taken while a checkpoint is half written',
+    edits: [
+      {
+        file: 'src/storage/level-state-store.ts',
+        find: `    while (this.#checkpoint !== undefined) await this.#checkpoint\n`,
+        replace: ``,
+      },
+    ],
+    caughtBy: tests('conformance/state-store'),
   },
   {
     name: 'state-record-after-entries',

@@ -163,11 +163,13 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/storage/level-state-store.ts',
-        find: `      bytes += key.length + (value?.length ?? 0)\n`,
+        find: `    for (const change of final) if (batch.add(change)) await this.#turn()\n`,
         replace:
-          `      const own = this.#opened().batch()\n` +
-          `      await (value === undefined ? own.del(key) : own.put(key, value)).write({ sync: true })\n` +
-          `      bytes += key.length + (value?.length ?? 0)\n`,
+          `    for (const change of final) {\n` +
+          `      await batch.write()\n` +
+          `      batch = new SlicedBatch(this.#opened().batch())\n` +
+          `      batch.add(change)\n` +
+          `    }\n`,
       },
     ],
     caughtBy: simulation(3),
