@@ -1,3 +1,4 @@
+import { assert } from '../raft/assert.ts'
 import { Slab, type Slot } from './slab.ts'
 
 const MOST_SLAB_BYTES = 1024 * 1024
@@ -18,6 +19,9 @@ const SLOT_BYTES = 200
 /** This part of a slab may survive it, so that to give one up always makes room: one opened costs two given up. */
 const SURVIVORS = 1 / 2
 
+/** A slab is emptied where no more than this part of its records is live: to copy those costs little. */
+const MOSTLY_DEAD = 1 / 4
+
 /** Slabs to be used again: fresh memory has to be faulted in, and goes only when V8 sees to it. */
 const MOST_SPARE = 4
 
@@ -26,6 +30,9 @@ const MOST_SPARE = 4
  * bound the oldest slab is given up. Of its records that are still those of their keys, the ones that were used since
  * they were put there get a second chance, as in the CLOCK algorithm: they are put into the newest slab. The others
  * leave the table. A slab that a checkpoint still needs stays, so the arena may exceed its bound by what is unwritten.
+ *
+ * Where the same keys are written again and again, most of what lies there was replaced. So within the bound, too, slabs
+ * go of which little is live, and what is goes into the newest one, as in a log-structured file system.
  */
 export class RecordArena {
   readonly #table: Map<string, Slot>
@@ -59,6 +66,8 @@ export class RecordArena {
   /** Gives a slot new room, of `length` bytes, to be filled by the caller. Where its record was, that stays for now. */
   place(slot: Slot, length: number): void {
     const slab = this.#slabFor(length)
+    slot.slab.live--
+    slab.live++
     slot.slab = slab
     slot.offset = slab.end
     slot.length = length
@@ -69,7 +78,12 @@ export class RecordArena {
 
   /** Returns to the bound, if it may have been exceeded since the last call. Views of records may be stale then. */
   makeRoom(): void {
-    if (this.#grown) this.shrink()
+    if (!this.#grown) return
+    for (const slab of this.#slabs) {
+      if (slab.pins > 0 || slab.live > slab.slots.length * MOSTLY_DEAD || slab === this.#filling) continue
+      this.#giveUp(slab, () => true)
+    }
+    this.shrink()
   }
 
   /** Returns to the bound, as far as the slabs that checkpoints need allow. Views of records may be stale then. */
@@ -78,7 +92,7 @@ export class RecordArena {
     // A Set is iterated in order of insertion, with what is added on the way. So what had its second chance comes again.
     for (const slab of this.#slabs) {
       if (this.bytes <= this.#bound) return
-      if (slab.pins === 0) this.#giveUp(slab)
+      if (slab.pins === 0 && !this.#isLargeAndUsed(slab)) this.#giveUp(slab, (slot) => slot.used)
     }
   }
 
@@ -102,15 +116,13 @@ export class RecordArena {
     return slab
   }
 
-  #giveUp(slab: Slab): void {
+  /** @param survives whether a record that lies there goes into another slab; if not, it leaves the table */
+  #giveUp(slab: Slab, survives: (slot: Slot) => boolean): void {
     this.#slabs.delete(slab)
-    if (this.#isLargeAndUsed(slab)) {
-      this.#slabs.add(slab)
-      return
-    }
     if (slab === this.#filling) this.#filling = undefined
     this.#slabBytes -= slab.size
-    this.#clear(slab)
+    this.#clear(slab, survives)
+    assert(slab.live === 0, 'a slab that is given up holds no record any more')
     slab.generation++
     slab.end = 0
     slab.slots = []
@@ -122,15 +134,17 @@ export class RecordArena {
     const first = slab.slots[0]!
     if (first.length < slab.size || first.slab !== slab || !first.used) return false
     first.used = false
+    this.#slabs.delete(slab)
+    this.#slabs.add(slab)
     return true
   }
 
-  #clear(slab: Slab): void {
+  #clear(slab: Slab, survives: (slot: Slot) => boolean): void {
     let survivors = slab.size * SURVIVORS
     for (const slot of slab.slots) {
       // It was replaced, or it stands in the list twice and is dealt with.
       if (slot.slab !== slab) continue
-      if (slot.used && slot.length <= survivors) {
+      if (survives(slot) && slot.length <= survivors) {
         survivors -= slot.length
         const { stored } = slot
         this.place(slot, stored.length)

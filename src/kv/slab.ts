@@ -8,6 +8,8 @@ export class Slab {
   generation = 0
   /** Where the next record goes. */
   end = 0
+  /** How many of the records that were put here are still those of their keys. */
+  live = 0
   /** How many of its records are needed for a checkpoint that is not written yet. Until that is, it stays. */
   pins = 0
   /** Whose records were put here, in order. Most of them may be elsewhere by now. */
@@ -23,6 +25,7 @@ export class Slab {
   }
 }
 
+/** Where the records of slots are that have none. What it counts means nothing. */
 const NOWHERE = new Slab(0)
 
 /** Where a key's record lies. Made once for a key, and changed when its record is replaced or moved. */
@@ -43,6 +46,7 @@ export class Slot {
 
   /** Its record was given up. */
   leave(): void {
+    this.slab.live--
     this.slab = NOWHERE
   }
 

@@ -139,6 +139,22 @@ describe('the arena of records', () => {
     assert.ok(slabs.size <= 36, `${slabs.size} were made`)
   })
 
+  it('takes little more than what is live where few keys are written again and again', () => {
+    const fixture = new Fixture(1024 * KIB)
+    let most = 0
+    for (let i = 0; i < 50_000; i++) {
+      // 30 KiB of records, of which ten are never written again.
+      const key = i < 110 ? i : 10 + ((i * 7919) % 100)
+      fixture.place(`${key}`, 300, key)
+      fixture.arena.makeRoom()
+      most = Math.max(most, fixture.arena.bytes)
+    }
+    assert.ok(most < 256 * KIB, `${most} bytes`)
+    assert.equal(fixture.table.size, 110)
+    for (let key = 0; key < 110; key++)
+      assert.equal(fixture.fill(`${key}`), key, 'nothing was given up that is live')
+  })
+
   it('counts the table too: many small records are not many more than the bound has room for', () => {
     const fixture = new Fixture(1024 * KIB)
     for (let i = 0; i < 50_000; i++) {
