@@ -9,8 +9,8 @@ export const MEMORY: readonly Mutant[] = [
     edits: [
       {
         file: 'src/kv/record-arena.ts',
-        find: `      if (slab.pins === 0) this.#giveUp(slab)\n`,
-        replace: `      this.#giveUp(slab)\n`,
+        find: `      if (slab.pins === 0 && !this.#isLargeAndUsed(slab))`,
+        replace: `      if (!this.#isLargeAndUsed(slab))`,
       },
     ],
     caughtBy: tests('kv/record-arena', 'kv/key-space'),
