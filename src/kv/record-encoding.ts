@@ -62,7 +62,7 @@ export function encodeStored(
  *
  * @throws WireError where it cannot be decoded.
  */
-export function decodeStored(stored: Buffer, storeKeySize: number): RecordParts {
+export function readParts(stored: Buffer, storeKeySize: number): RecordParts {
   const parts = { createRevision: 0, modRevision: 0, version: 0, lease: 0, valueStart: 0 }
   const end = stored.length - SEAL_SIZE
   const reader = new Reader(stored, storeKeySize, end)

@@ -1,8 +1,8 @@
 import { assert } from '../raft/assert.ts'
 import { bufferOf, checkSeal, damaged, Prefix, SEAL_SIZE } from './layout.ts'
 import {
-  decodeStored,
   encodeStored,
+  readParts,
   type RecordNumbers,
   type RecordParts,
   storedSize,
@@ -85,7 +85,7 @@ export class StoredRecord implements RecordNumbers {
 
   /** A view of a record that `build` or `decode` has made, checked then: store key and record, one behind the other. */
   static view(name: string, stored: Buffer, ground: Ground): StoredRecord {
-    const parts = decodeStored(stored, 1 + name.length)
+    const parts = readParts(stored, 1 + name.length)
     return new StoredRecord(name, stored, ground, parts.valueStart, parts)
   }
 
@@ -103,7 +103,7 @@ export class StoredRecord implements RecordNumbers {
     checkSeal(storeKey, record)
     let parts: RecordParts
     try {
-      parts = decodeStored(stored, storeKey.length)
+      parts = readParts(stored, storeKey.length)
     } catch (error) {
       throw damaged(storeKey, 'it cannot be decoded', error)
     }

@@ -31,17 +31,21 @@ export interface StateReader {
   scan(prefix: Uint8Array): AsyncIterable<readonly [Uint8Array, Uint8Array][]>
 }
 
-/** The changes between two checkpoints, frozen at the end of an apply. */
-export interface Checkpoint {
-  /** The last entry whose effects are in it. */
-  readonly upTo: LogPosition
+/** What a checkpoint writes. Each may be iterated once, over several turns of the event loop. */
+export interface CheckpointChanges {
   /**
    * History, and after it the present that it is the way back from: to be written in this order, in as many synced
-   * batches as one likes. Like `final`, it may be iterated once, over several turns of the event loop.
+   * batches as one likes.
    */
   readonly early: Iterable<StateChange>
   /** All the rest, to be written after that as one synced batch: with it, the checkpoint counts. */
   readonly final: Iterable<StateChange>
+}
+
+/** The changes between two checkpoints, frozen at the end of an apply. */
+export interface Checkpoint extends CheckpointChanges {
+  /** The last entry whose effects are in it. */
+  readonly upTo: LogPosition
   /** About how many bytes all that has. */
   readonly bytes: number
   /** History that it deletes: how many bytes, and between which keys. */

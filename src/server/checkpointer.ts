@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { BrokenInvariantError, UnavailableError } from '../errors.ts'
-import type { FreedSpace, StateMachine } from '../kv/types.ts'
+import type { Checkpoint, FreedSpace, StateMachine } from '../kv/types.ts'
 import type { LogIndex } from '../raft/types.ts'
 import type { StateStore } from '../storage/state-store.ts'
 
@@ -8,9 +8,9 @@ import type { StateStore } from '../storage/state-store.ts'
 const RECLAIM_BYTES = 128 * 1024 * 1024
 
 /**
- * In so many batches a checkpoint of the size at which one is due is written. In one, of 32 MiB, it kept everything else
- * from the processor and the disk while LevelDB took it in, and was copied into ever larger memory as it grew: the slowest
- * hundredth of all puts took a third longer.
+ * In so many batches a checkpoint of the size at which one is due is written, or a larger one: each waits for the disk. In
+ * one, of 32 MiB, it kept everything else from the processor and the disk while LevelDB took it in, and was copied into
+ * ever larger memory as it grew: the slowest hundredth of all puts took a third longer.
  */
 const PIECES = 32
 
@@ -118,7 +118,7 @@ export class Checkpointer {
     this.#lastAt = this.#clock.now()
     const checkpoint = this.#machine.freeze()
     if (checkpoint === undefined) return
-    this.#writing = this.#store.writeCheckpoint(checkpoint, this.#settings.checkpointBytes / PIECES)
+    this.#writing = this.#store.writeCheckpoint(checkpoint, this.#pieceBytes(checkpoint))
     try {
       await this.#writing
     } finally {
@@ -128,6 +128,11 @@ export class Checkpointer {
     this.#index = checkpoint.upTo.index
     this.#writtenAt = this.#clock.now()
     this.#reclaim(checkpoint.freed)
+  }
+
+  /** What waited long behind a slow disk is not written in ever more pieces, each of which waits for that disk. */
+  #pieceBytes({ bytes }: Checkpoint): number {
+    return Math.max(this.#settings.checkpointBytes, bytes) / PIECES
   }
 
   /** Beside the checkpoints that follow; where it fails, they do. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import type { Checkpoint, StateChange } from '../kv/types.ts'
+import type { CheckpointChanges, StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
 import type { Database, DatabaseBatch, DatabaseOptions, Disk } from './disk.ts'
 import { openSnapshot } from './snapshot/reading.ts'
@@ -77,17 +77,14 @@ export class LevelStateStore implements StateStore {
     await batch.write()
   }
 
-  async writeCheckpoint(checkpoint: Pick<Checkpoint, 'early' | 'final'>, pieceBytes: number): Promise<void> {
+  async writeCheckpoint(checkpoint: CheckpointChanges, pieceBytes: number): Promise<void> {
     // It stays there where it fails: what is in the store then is not to be seen.
     this.#checkpoint = this.#writePieces(checkpoint, pieceBytes)
     await this.#checkpoint
     this.#checkpoint = undefined
   }
 
-  async #writePieces(
-    { early, final }: Pick<Checkpoint, 'early' | 'final'>,
-    pieceBytes: number,
-  ): Promise<void> {
+  async #writePieces({ early, final }: CheckpointChanges, pieceBytes: number): Promise<void> {
     let batch = new SlicedBatch(this.#opened().batch())
     for (const change of early) {
       if (batch.add(change)) await this.#turn()

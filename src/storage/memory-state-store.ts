@@ -1,4 +1,4 @@
-import type { Checkpoint, StateChange } from '../kv/types.ts'
+import type { CheckpointChanges, StateChange } from '../kv/types.ts'
 import { BrokenInvariantError } from '../errors.ts'
 import type { DatabaseIterator, DatabaseRange, DatabaseSnapshot } from './disk.ts'
 import { openSnapshot } from './snapshot/reading.ts'
@@ -33,7 +33,7 @@ export class MemoryStateStore implements StateStore {
     }
   }
 
-  async writeCheckpoint({ early, final }: Pick<Checkpoint, 'early' | 'final'>): Promise<void> {
+  async writeCheckpoint({ early, final }: CheckpointChanges): Promise<void> {
     await this.write([...early, ...final])
   }
 

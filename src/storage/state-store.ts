@@ -1,4 +1,4 @@
-import type { Checkpoint, StateChange, StateReader } from '../kv/types.ts'
+import type { CheckpointChanges, StateChange, StateReader } from '../kv/types.ts'
 import type { StateSnapshot } from './snapshot/snapshot.ts'
 
 /**
@@ -14,7 +14,7 @@ export interface StateStore extends StateReader {
    *
    * @param pieceBytes about so much of what may be written in several batches goes into one
    */
-  writeCheckpoint(checkpoint: Pick<Checkpoint, 'early' | 'final'>, pieceBytes: number): Promise<void>
+  writeCheckpoint(checkpoint: CheckpointChanges, pieceBytes: number): Promise<void>
   /** One synced, atomic batch; it is built in slices, so that a large one does not hold up the event loop. */
   write(changes: Iterable<StateChange>): Promise<void>
   /** Checks the files that it stands on, slowly. Rejects with DamagedDataError or DiskError. Absent: it has none. */

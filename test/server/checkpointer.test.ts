@@ -106,6 +106,26 @@ describe('the checkpoints of nodes that apply the same', () => {
     }
   })
 
+  it('are written in so many pieces, and in no more where much has waited', async () => {
+    const pieces: number[] = []
+    const store = Object.assign(new MemoryStateStore(), {
+      async writeCheckpoint(_: Checkpoint, pieceBytes: number): Promise<void> {
+        pieces.push(pieceBytes)
+      },
+    })
+    await store.open()
+    const machine = await KvStateMachine.restore(store)
+    const log = new LogMaker()
+    const settings = { checkpointIntervalMs: 1000, checkpointBytes: 32_000 }
+    const checkpointer = new Checkpointer(machine, store, systemClock(), settings)
+    machine.apply(log.command(put('key', 'x'.repeat(1000))))
+    await checkpointer.flush()
+    assert.deepEqual(pieces, [1000])
+    for (let i = 0; i < 640; i++) machine.apply(log.command(put(`key${i}`, 'x'.repeat(1000))))
+    await checkpointer.flush()
+    assert.ok(pieces[1]! > 20_000 && pieces[1]! < 25_000, `${pieces[1]}`)
+  })
+
   it('are equally far apart where time makes them due', async () => {
     assert.deepEqual(await rhythm(0, 30, 100), [11, 21])
     assert.deepEqual(await rhythm(0.3, 30, 100), [8, 18, 28])

@@ -10,7 +10,7 @@ import type { LoadedReplica } from '../../src/server/replica.ts'
 import { StreamTransport } from '../../src/transport/stream-transport.ts'
 import { clientAddress, peerAddress, SimulatedService } from './engine/client-link.ts'
 import { Dice } from './engine/dice.ts'
-import { SimulatedDisk } from './engine/disk.ts'
+import { SimulatedDisk, soundDisk } from './engine/disk.ts'
 import { PeerPipe } from './engine/peer-pipe.ts'
 import { Process } from './engine/process.ts'
 import { WatchedCore, WatchedMachine, WatchedTransport } from './watched.ts'
@@ -39,16 +39,7 @@ export class SimulatedNode {
     this.#world = world
     this.#config = configOf(world, id)
     this.#dice = Dice.of(plan.seed, `node ${id}`)
-    const temper = {
-      syncMs: plan.syncMs,
-      slowestMs: plan.slowestSyncMs,
-      slowness: 1,
-      full: false,
-      hangs: false,
-      freeBytes: 2 ** 40,
-      failNext: undefined,
-      crashIn: undefined,
-    }
+    const temper = soundDisk(plan.syncMs, plan.slowestSyncMs)
     this.disk = new SimulatedDisk(events, Dice.of(plan.seed, `disk ${id}`), temper, {
       written: (database, changes, durable) => {
         trace.wrote(id, database, changes)

@@ -19,9 +19,13 @@ const PROGRESS_MS = 5000
 const WRITES_BETWEEN = 10
 const PATIENCE_MS = 60_000
 
-/** Checkpoints every few hundred milliseconds, small tails: so that kills hit whatever happens now and then only. */
+/**
+ * Checkpoints every few hundred milliseconds, of many small pieces, and small tails: so that kills hit whatever happens
+ * now and then only.
+ */
 const NODE_FLAGS = {
   '--checkpoint-interval-ms': '300',
+  '--checkpoint-bytes': '16KiB',
   '--log-tail-bytes': '64KiB',
   '--log-keep-bytes': '64KiB',
   '--log-level': 'warn',

@@ -1,6 +1,6 @@
 import type { Disk } from '../../src/storage/disk.ts'
 import { Dice } from '../sim/engine/dice.ts'
-import { SimulatedDisk } from '../sim/engine/disk.ts'
+import { SimulatedDisk, soundDisk } from '../sim/engine/disk.ts'
 import type { DiskTemper } from '../sim/engine/disk.ts'
 import { Events } from '../sim/engine/events.ts'
 import { Process } from '../sim/engine/process.ts'
@@ -13,16 +13,7 @@ export class Machine {
   #process = new Process('p', this.events)
 
   constructor(seed: number) {
-    this.temper = {
-      syncMs: 1,
-      slowestMs: 10,
-      slowness: 1,
-      full: false,
-      hangs: false,
-      freeBytes: 2 ** 40,
-      failNext: undefined,
-      crashIn: undefined,
-    }
+    this.temper = soundDisk(1, 10)
     this.disk = new SimulatedDisk(this.events, Dice.of(seed, 'disk'), this.temper, {
       written() {},
       did() {},

@@ -32,6 +32,20 @@ export interface DiskTemper {
   crashIn: number | undefined
 }
 
+/** A disk with which nothing is wrong. */
+export function soundDisk(syncMs: number, slowestMs: number): DiskTemper {
+  return {
+    syncMs,
+    slowestMs,
+    slowness: 1,
+    full: false,
+    hangs: false,
+    freeBytes: 2 ** 40,
+    failNext: undefined,
+    crashIn: undefined,
+  }
+}
+
 /** What the disk tells whoever watches it. */
 export interface DiskWatcher {
   /** A batch is on disk, for good where it is `durable`. A value of undefined: the key is deleted. */
