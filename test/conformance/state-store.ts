@@ -171,6 +171,34 @@ export function stateStoreConformance(name: string, open: () => Promise<StateSto
         )
       }))
 
+    it('opens with the checkpoint before one that was cut off after keys were written', async () => {
+      let store = await host.create()
+      await store.open()
+      const machine = await KvStateMachine.restore(store)
+      const log = new LogMaker()
+      const putAll = (value: string): void => {
+        for (let i = 0; i < 100; i++) machine.apply(log.command(put(`key ${i}`, value.repeat(100))))
+      }
+      putAll('a')
+      await store.writeCheckpoint(machine.freeze()!, 1000)
+      machine.checkpointWritten()
+      const hash = machine.stateHash()
+      const rows = await scanned(store, bytes())
+      putAll('b')
+      function* cutOff(): Generator<StateChange> {
+        throw new Error('cut off')
+      }
+      await assert.rejects(
+        store.writeCheckpoint({ early: machine.freeze()!.early, final: cutOff() }, 1000),
+        /cut off/,
+      )
+      store = await host.reopen(store)
+      await store.open()
+      assert.deepEqual(await scanned(store, bytes()), rows)
+      assert.equal((await KvStateMachine.restore(store)).stateHash(), hash)
+      await store.close()
+    })
+
     it('can leave a scan early', () =>
       withStore(async (store) => {
         await store.write(Array.from({ length: 2500 }, (_, i) => [bytes(String(i)), bytes('v')]))
