@@ -5,17 +5,20 @@ import { Reader, Writer } from '../wire/protobuf.ts'
 import type { RevisionMark } from './revision-marks.ts'
 
 /**
- * The keys of the state store. Its first byte says what a key is for: `k` + key: a key's present, `h` + first
+ * The keys of the state store. Its first byte says what a key is for: `k` + key: a key's present, `v` + first
  * revision: a pack of history, `d` + the same: its line in the directory of packs, `s` + id: a session, `l`: leases
  * (none yet), `m`: the one record about it all. Numbers are 8 bytes, big-endian, so that their order is the store's.
+ *
+ * History only grows at its end. Nothing comes after it: LevelDB would have the table that holds its end and what
+ * follows merged with each new table of history, and would write all of it once more.
  */
 export const Prefix = {
-  Key: 0x6b,
-  History: 0x68,
   Directory: 0x64,
-  Session: 0x73,
+  Key: 0x6b,
   Lease: 0x6c,
   Meta: 0x6d,
+  Session: 0x73,
+  History: 0x76,
 } as const
 
 /** The key of the record about it all. */
@@ -128,8 +131,8 @@ export interface Meta {
   readonly marks: readonly RevisionMark[]
 }
 
-/** The version of all these formats. 2: with a directory of packs. 3: packs hold only what was replaced. */
-const FORMAT = 3
+/** The version of all these formats. 2: with a directory of packs. 3: packs hold only what was replaced. 4: they come last. */
+const FORMAT = 4
 
 /** Encodes the record about it all. */
 export function encodeMeta(meta: Meta): Uint8Array {

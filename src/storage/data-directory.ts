@@ -5,7 +5,7 @@ import type { Database, Disk, DiskSpace } from './disk.ts'
 import { drawIncarnation, newIdentity, readIdentity, writeIdentity } from './identity.ts'
 import type { Identity, IdentityExpected } from './identity.ts'
 import { LevelLogStore } from './level-log-store.ts'
-import { KEYS_END, readState } from './log-records.ts'
+import { ENTRY_KEYS, readState } from './log-records.ts'
 import { rowsOf } from './log-reading.ts'
 import type { LogStore, RecoveredLog } from './log-store.ts'
 import { Mark } from './mark.ts'
@@ -142,7 +142,7 @@ async function usageOf(disk: Disk): Promise<DirectoryUsage> {
 async function assertUnused(disk: Disk, database: Database): Promise<void> {
   const mark = await Mark.read(disk)
   const state = readState(database, disk.path)
-  const [record] = await rowsOf(database, { lt: KEYS_END }, 1)
+  const [record] = await rowsOf(database, ENTRY_KEYS, 1)
   if (record !== undefined || (state?.batchNumber ?? 0) > 1 || (mark?.batchNumber ?? 0) > 1) {
     throw damaged(`The identity in ${disk.path} is missing, but the log has been written to`)
   }

@@ -7,8 +7,8 @@ import type { Disk } from './disk.ts'
 
 export const IDENTITY_FILE = 'identity'
 
-/** The format of the data directory that this version reads and writes. */
-export const FORMAT_VERSION = 1
+/** The format of the data directory that this version reads and writes. 2: the log's state comes before its entries. */
+export const FORMAT_VERSION = 2
 
 /** Whose data directory this is. Written once, last, at the first start. */
 export interface Identity {

@@ -8,7 +8,7 @@ import type { Database, DatabaseBatch } from './disk.ts'
 import { CutPoints, keysBetween } from './log-cutting.ts'
 import type { CutPiece } from './log-cutting.ts'
 import { readEntries, rowsOf } from './log-reading.ts'
-import { indexKey, KEYS_END, readState, recordsOf, stateRecord } from './log-records.ts'
+import { ENTRY_KEYS, indexKey, readState, recordsBackFrom, recordsOf, stateRecord } from './log-records.ts'
 import { scanLog } from './log-recovery.ts'
 import type { LogStore, OpenLogOptions, RecoveredLog } from './log-store.ts'
 import { contradiction, sameHardState } from './mark.ts'
@@ -280,7 +280,7 @@ export class LevelLogStore implements LogStore {
 
   /** Of the record that holds the boundary, what comes behind it becomes a record of its own. */
   async #keepRest(batch: DatabaseBatch, boundary: LogPosition): Promise<void> {
-    const [record] = await rowsOf(this.#database, { lte: indexKey(boundary.index), reverse: true }, 1)
+    const [record] = await rowsOf(this.#database, recordsBackFrom(boundary.index), 1)
     const entries = record === undefined ? [] : decodeEntries(record[1], undefined)
     const at = entries.findIndex(({ index }) => index === boundary.index)
     const held = entries[at]
@@ -296,7 +296,7 @@ export class LevelLogStore implements LogStore {
    * Returns the checksum of the last entry that stays.
    */
   async #truncate(batch: DatabaseBatch, from: LogIndex, boundary: LogPosition): Promise<number> {
-    const iterator = this.#database.iterator({ gte: indexKey(from), lt: KEYS_END })
+    const iterator = this.#database.iterator({ ...ENTRY_KEYS, gte: indexKey(from) })
     try {
       for (;;) {
         const records = await iterator.nextv(1000)
@@ -307,7 +307,7 @@ export class LevelLogStore implements LogStore {
       await iterator.close()
     }
     if (from - 1 === boundary.index) return boundary.checksum
-    const [record] = await rowsOf(this.#database, { lte: indexKey(from - 1), reverse: true }, 1)
+    const [record] = await rowsOf(this.#database, recordsBackFrom(from - 1), 1)
     const entries = record === undefined ? [] : decodeEntries(record[1], undefined)
     const staying = entries.filter((entry) => entry.index < from)
     const last = staying[staying.length - 1]

@@ -4,7 +4,7 @@ import { decodeEntries } from '../wire/entry.ts'
 import { WireError } from '../wire/protobuf.ts'
 import { damaged } from './disk-failure.ts'
 import type { Database, DatabaseRange } from './disk.ts'
-import { indexKey, indexOfKey } from './log-records.ts'
+import { indexKey, indexOfKey, recordsBackFrom } from './log-records.ts'
 import { positionOf } from './merge-writes.ts'
 
 /** Which entries are wanted: from the first to the last, as many as fit in the bytes, at least one. */
@@ -113,7 +113,7 @@ async function recordBefore(
   boundary: LogPosition,
   from: LogIndex,
 ): Promise<{ key: Uint8Array; bytes: Uint8Array; index: LogIndex; checksum: number }> {
-  const [record, earlier] = await rowsOf(database, { lte: indexKey(from - 1), reverse: true }, 2)
+  const [record, earlier] = await rowsOf(database, recordsBackFrom(from - 1), 2)
   if (record === undefined) throw damaged(`The log in ${path}: entry ${from - 1} is missing`)
   const [key, bytes] = record
   const index = indexOfKey(key)

@@ -4,18 +4,26 @@ import { concatEntries } from '../wire/entry.ts'
 import { decodeLogState, encodeLogState } from '../wire/log-state.ts'
 import type { LogState } from '../wire/log-state.ts'
 import { damaged } from './disk-failure.ts'
-import type { Database } from './disk.ts'
+import type { Database, DatabaseRange } from './disk.ts'
 
 /**
- * What stands in the log's database: records of entries, keyed by the index of their first entry, and behind
- * them one record with the log's state, as four bytes of CRC32 and message LogState.
+ * What stands in the log's database: one record with the log's state, as four bytes of CRC32 and message LogState,
+ * and after it records of entries, keyed by the index of their first entry.
+ *
+ * Nothing comes after the entries: LevelDB would have the table that holds the last of them and what follows merged
+ * with each new table of entries, and would write all of them once more.
  */
 
-/** Sorts after all indexes, whose first byte is 0. */
-const STATE_KEY: Uint8Array = Buffer.from('state', 'ascii')
+/** Sorts before all indexes, which are longer. */
+export const STATE_KEY: Uint8Array = Uint8Array.of(0)
 
-/** Above every index key, below the state's. */
-export const KEYS_END: Uint8Array = Uint8Array.of(1)
+/** The records of entries, and no other. */
+export const ENTRY_KEYS = { gte: new Uint8Array(8), lt: Uint8Array.of(1) } as const
+
+/** The records of entries that begin with `index` or before it, the last of them first. */
+export function recordsBackFrom(index: LogIndex): DatabaseRange {
+  return { gte: ENTRY_KEYS.gte, lte: indexKey(index), reverse: true }
+}
 
 /** A record holds more only where one entry does: what is read for one entry stays small. */
 const MAX_RECORD_BYTES = 256 * 1024

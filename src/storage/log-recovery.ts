@@ -5,7 +5,7 @@ import type { LogState } from '../wire/log-state.ts'
 import { WireError } from '../wire/protobuf.ts'
 import { damaged } from './disk-failure.ts'
 import type { Database } from './disk.ts'
-import { indexOfKey, KEYS_END } from './log-records.ts'
+import { ENTRY_KEYS, indexOfKey } from './log-records.ts'
 import type { OpenLogOptions, RecoveredLog } from './log-store.ts'
 import { positionOf } from './merge-writes.ts'
 
@@ -38,7 +38,7 @@ export async function scanLog(
   options: ScanOptions,
 ): Promise<LogScan> {
   const scan = new Scan(path, state, options)
-  const iterator = database.iterator({ lt: KEYS_END })
+  const iterator = database.iterator(ENTRY_KEYS)
   try {
     for (;;) {
       const records = await iterator.nextv(1000)

@@ -230,7 +230,7 @@ describe('damage', () => {
 
     async function recomputeAll(): Promise<void> {
       const { Pack } = await import('../../src/kv/pack.ts')
-      for (const [key, record] of store.under('h')) Array.from(new Pack(key, record).changes())
+      for (const [key, record] of store.under('v')) Array.from(new Pack(key, record).changes())
       await recomputeStateHash(store)
       await restore(store)
     }
@@ -272,7 +272,7 @@ describe('damage', () => {
   })
 
   it('records without the one that says what they are of are refused', async () => {
-    for (const prefix of ['k', 'h', 'd', 's']) {
+    for (const prefix of ['k', 'v', 'd', 's']) {
       const { store } = await stored()
       for (const [key] of [...store.records]) if (!key.startsWith(prefix)) store.records.delete(key)
       await assert.rejects(restore(store), DamagedDataError)

@@ -15,7 +15,7 @@ function shown(replica: Replica): string[] {
 }
 
 function packs(replica: Replica): Pack[] {
-  return replica.store.under('h').map(([key, record]) => new Pack(key, record))
+  return replica.store.under('v').map(([key, record]) => new Pack(key, record))
 }
 
 describe('packs of history', () => {

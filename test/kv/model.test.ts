@@ -233,7 +233,7 @@ function history(store: MemoryReader): Model['changes'] {
     const present = StoredRecord.decode(nameOf(storeKey.subarray(1)), storeKey.subarray(1), record)
     if (!present.isTombstone) after.set(present.key.toString(), present.toKeyRecord())
   }
-  const changes = store.under('h').flatMap(([storeKey, record]) => [...new Pack(storeKey, record).changes()])
+  const changes = store.under('v').flatMap(([storeKey, record]) => [...new Pack(storeKey, record).changes()])
   return changes
     .toReversed()
     .map(({ revision, key: bytes, isDeletion, previous }) => {

@@ -105,7 +105,7 @@ describe('records', () => {
     const older = sealedRecord(META_KEY, Buffer.from([0x08, 2]))
     assert.throws(
       () => decodeMeta(older),
-      /of format version 2; .* reads version 3\. Use the version of Balsa/,
+      /of format version 2; .* reads version 4\. Use the version of Balsa/,
     )
     assert.throws(
       () => decodeMeta(older),
@@ -128,7 +128,7 @@ describe('records', () => {
       ],
     }
     const { format, ...read } = decodeMeta(encodeMeta(meta)) as typeof meta & { format: number }
-    assert.equal(format, 3)
+    assert.equal(format, 4)
     assert.deepEqual(read, meta)
   })
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { DamagedDataError } from '../../src/errors.ts'
+import { Prefix } from '../../src/kv/layout.ts'
 import type { KeyRecord, Operation, PastRefusal } from '../../src/kv/types.ts'
 import { ANSWER_OVERHEAD_BYTES, readResultSize } from '../../src/wire/result.ts'
 import { bytes, changesOf, MemoryReader, put, readAt, Replica, restore, succeeded } from './support.ts'
@@ -24,7 +25,7 @@ function compact(replica: Replica, revision: number): boolean {
 /** Keys of the store, without what is not text: `k` keys, and how many packs and lines there are. */
 function stored(store: MemoryReader): { keys: string[]; packs: number; lines: number } {
   const names = store.under('k').map(([key]) => key.toString().slice(1))
-  return { keys: names, packs: store.under('h').length, lines: store.under('d').length }
+  return { keys: names, packs: store.under('v').length, lines: store.under('d').length }
 }
 
 describe('reads at a revision', () => {
@@ -148,7 +149,7 @@ describe('reads at a revision', () => {
     const reads: number[] = []
     class CountingReader extends MemoryReader {
       override get(key: Uint8Array): Uint8Array | undefined {
-        if (key[0] === 0x68) reads.push(1)
+        if (key[0] === Prefix.History) reads.push(1)
         return super.get(key)
       }
     }
@@ -177,7 +178,7 @@ describe('reads at a revision', () => {
     const replica = await Replica.create({}, { packChanges: 1 })
     for (const value of ['1', '2', '3']) replica.put('a', value)
     replica.checkpoint()
-    const [key, record] = replica.store.under('h')[1]!
+    const [key, record] = replica.store.under('v')[1]!
     const name = key.toString('latin1')
     replica.store.records.set(name, Uint8Array.from(record).fill(7, 5, 6))
     const machine = await restore(replica.store)

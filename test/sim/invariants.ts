@@ -1,4 +1,5 @@
 import { decodeLogState } from '../../src/wire/log-state.ts'
+import { STATE_KEY } from '../../src/storage/log-records.ts'
 import { EntryKind } from '../../src/raft/types.ts'
 import type { LogState } from '../../src/wire/log-state.ts'
 import type {
@@ -18,6 +19,8 @@ import type { ApplyResult } from '../../src/kv/types.ts'
 import type { Change } from './engine/disk.ts'
 import { EntryTree } from './entry-tree.ts'
 import { Shadow } from './shadow.ts'
+
+const LOG_STATE = Buffer.from(STATE_KEY).toString('latin1')
 
 /** What the first node to apply an entry made of it: every other one must come to the same. */
 interface Applied {
@@ -174,7 +177,7 @@ export class Invariants {
     if (!durable) return
     const node = this.shadows.get(id)!
     for (const [key, value] of changes) {
-      if (key !== 'state' || value === undefined) continue
+      if (key !== LOG_STATE || value === undefined) continue
       const state = decodeLogState(value.subarray(4))
       node.durableTerm = state.currentTerm
       node.durableVote = state.votedFor

@@ -143,8 +143,8 @@ describe('data directory', () => {
     await refused({ clusterName: 'other' }, /cluster "balsa" of n1, n2, n3, not to "other" of n1, n2, n3/)
     await refused({ members: ['n1', 'n2'] }, /of n1, n2, n3, not to "balsa" of n1, n2\./)
     await opened(disk, async () => {}, { members: ['n2', 'n3', 'n1'] })
-    await disk.replaceFile('identity', encodeChecked({ formatVersion: 2, somethingNew: true }))
-    await refused({}, /has format version 2; this version of Balsa reads version 1/)
+    await disk.replaceFile('identity', encodeChecked({ formatVersion: 3, somethingNew: true }))
+    await refused({}, /has format version 3; this version of Balsa reads version 2/)
   })
 
   it('refuses lost and broken files beside the log', async () => {
