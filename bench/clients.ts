@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../scripts/lib/typescript.mjs'
 import type { Report, Task } from './client-process.ts'
 import { endProcess } from './local-cluster.ts'
 import { resultOf } from './load.ts'
@@ -21,7 +22,7 @@ export class Clients implements AsyncDisposable {
 
   constructor(clients: number) {
     this.#children = Array.from({ length: clients }, () =>
-      fork(PROGRAM, { execPath: process.env.BALSA_NODE ?? process.execPath, execArgv: ['--import', 'tsx'] }),
+      fork(PROGRAM, { execPath: process.env.BALSA_NODE ?? process.execPath, execArgv: RUN_TYPESCRIPT }),
     )
   }
 

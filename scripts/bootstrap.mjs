@@ -78,7 +78,8 @@ async function main(argv) {
     const test = await import('./test.mjs')
     await test.main(root, flags)
   } else if (programs[command] !== undefined) {
-    const run = ['--import', 'tsx', path.join(root, programs[command])].concat(flags)
+    const typescript = await import('./lib/typescript.mjs')
+    const run = typescript.RUN_TYPESCRIPT.concat(path.join(root, programs[command]), flags)
     // What measures runs on the Node that the nodes run on: their clients are a part of the figure.
     const node = programs[command].indexOf('bench/') === 0 ? process.env.BALSA_NODE : undefined
     const ended = childProcess.spawnSync(node || process.execPath, run, { cwd: root, stdio: 'inherit' })

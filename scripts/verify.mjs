@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from './lib/typescript.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const modules = join(root, 'node_modules')
@@ -12,7 +13,7 @@ const VERIFY = [
   ['types', [join(modules, 'typescript', 'bin', 'tsc'), '-p', '.', '--noEmit', '--incremental', 'false']],
   ['lint', [join(modules, 'eslint', 'bin', 'eslint.js'), '.', '--max-warnings=0']],
   ['format', [join(modules, 'prettier', 'bin', 'prettier.cjs'), '--check', '--log-level=warn', '.']],
-  ['architecture', ['--import', 'tsx', '--test', '--test-reporter=dot', 'test/architecture.test.ts']],
+  ['architecture', [...RUN_TYPESCRIPT, '--test', '--test-reporter=dot', 'test/architecture.test.ts']],
 ]
 
 /** @type {[string, string[]][]} */
@@ -31,7 +32,7 @@ for (const [name, args] of process.argv.includes('--fix') ? FIX : VERIFY) {
   const { status, error } = spawnSync(process.execPath, args, {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, TSX_DISABLE_CACHE: '1' },
+    env: { ...process.env, BALSA_KEEP_ERASED: 'no' },
   })
   if (error) throw error
   if (status !== 0) failed++

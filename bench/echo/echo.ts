@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { kvMethods } from '../../src/wire/services.ts'
 import { unaryLoad } from '../etcd/h2load.ts'
 import { endProcess } from '../local-cluster.ts'
@@ -29,7 +30,7 @@ export class Echo {
 
   static async start(way: string): Promise<Echo> {
     const execPath = process.env.BALSA_NODE ?? process.execPath
-    const child = fork(SERVER, [way], { execPath, execArgv: ['--import', 'tsx'] })
+    const child = fork(SERVER, [way], { execPath, execArgv: RUN_TYPESCRIPT })
     const [port] = (await once(child, 'message')) as [number]
     return new Echo(child, port)
   }

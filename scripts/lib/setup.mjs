@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync } from 'node:fs'
-import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { takeLock } from './lock.mjs'
+
+/** How long what erase-types-hook.mjs has kept stays: of a file that changed it is of no use any more. */
+const KEEP_ERASED_MS = 30 * 24 * 3600 * 1000
 
 /** What a build depends on, besides the packages. */
 const SOURCES = ['src', 'protos', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']
@@ -275,6 +278,11 @@ function removeLeftovers(root) {
   for (const name of left) rmSync(join(cache, name), { recursive: true, force: true })
   const builds = readdirSync(root).filter((name) => name.startsWith('.build-'))
   for (const name of builds) rmSync(join(root, name), { recursive: true, force: true })
+  const erased = join(cache, 'erased')
+  for (const name of existsSync(erased) ? readdirSync(erased) : []) {
+    const file = join(erased, name)
+    if (statSync(file).mtimeMs < Date.now() - KEEP_ERASED_MS) rmSync(file)
+  }
 }
 
 /** This process was told to end while it worked. */

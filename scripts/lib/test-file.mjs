@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { RUN_TYPESCRIPT } from './typescript.mjs'
 
 const REPORTER = new URL('./test-events.mjs', import.meta.url).href
-const TSX = import.meta.resolve('tsx')
 const KEEP_OUTPUT = 64 * 1024
 
 /**
@@ -35,7 +35,7 @@ export async function runTestFile(root, file, options) {
   const place = mkdtempSync(join(tmpdir(), 'balsa-test-'))
   const events = join(place, 'events')
   try {
-    const args = ['--import', TSX, `--test-reporter=${REPORTER}`, '--test-reporter-destination=stdout']
+    const args = [...RUN_TYPESCRIPT, `--test-reporter=${REPORTER}`, '--test-reporter-destination=stdout']
     if (options.grep !== undefined) args.push(`--test-name-pattern=${options.grep}`)
     const stop = options.stopAtFailure ? 'at failure' : 'never'
     const env = { BALSA_TEST_EVENTS: events, BALSA_TEST_STOP: stop }

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { layoutCluster, quote } from '../../src/cli/cluster/layout.ts'
 import { lastError, startProgress } from '../../src/cli/cluster/log-tail.ts'
 import { Supervisor } from '../../src/cli/cluster/supervisor.ts'
@@ -218,7 +219,7 @@ describe('balsa cluster start', () => {
   it('takes its nodes with it when it is killed', () =>
     withLocalWorld(async (local) => {
       const script = fileURLToPath(new URL('support/supervise.ts', import.meta.url))
-      const supervisor = spawn(process.execPath, ['--import', 'tsx', script, local.dir], {
+      const supervisor = spawn(process.execPath, [...RUN_TYPESCRIPT, script, local.dir], {
         stdio: ['pipe', 'pipe', 'inherit'],
       })
       try {

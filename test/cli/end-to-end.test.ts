@@ -9,13 +9,14 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { CliContext } from '../../src/cli/context.ts'
 import { COMMANDS } from '../../src/cli/program.ts'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { run } from '../../src/cli/run.ts'
 import { BalsaClient } from '../../src/client/client.ts'
 import { fakeWorld } from './support/fake-context.ts'
 import { clusterFile } from './support/local-cluster.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const SELF = ['--import', import.meta.resolve('tsx'), MAIN]
+const SELF = [...RUN_TYPESCRIPT, MAIN]
 const ENV = { PATH: process.env.PATH, BALSA_ELECTION_MS: '300', BALSA_HEARTBEAT_MS: '50' }
 
 /** A process of this CLI, and what it has printed. */

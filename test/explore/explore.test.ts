@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, it } from 'node:test'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { record } from './recorder.ts'
 import { renderAll, renderScreen } from './screen.ts'
 import { findScript, purposeOf, shippedScripts } from './scripts.ts'
@@ -37,7 +38,7 @@ interface Ended {
 }
 
 function explore(...flags: string[]): Promise<Ended> {
-  const run = ['--import', 'tsx', join(import.meta.dirname, 'main.ts'), ...flags]
+  const run = [...RUN_TYPESCRIPT, join(import.meta.dirname, 'main.ts'), ...flags]
   return new Promise((resolve) => {
     const child = execFile(process.execPath, run, { cwd: ROOT }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })

@@ -68,6 +68,10 @@ describe('records', () => {
     )
   })
 
+  it('of history come after all others, which LevelDB would merge with each new one', () => {
+    assert.equal(Math.max(...Object.values(Prefix)), Prefix.History)
+  })
+
   it('of any size are the same bytes, in the arena, decoded, and on bytes of their own', () => {
     const numbers = { createRevision: 3, modRevision: 900, version: 4, lease: 0 }
     const key = Buffer.from([0, 255, 128])

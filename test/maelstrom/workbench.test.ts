@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { balsaMaelstrom } from './node-process.ts'
 import { runWorkbench } from './workbench.ts'
 
@@ -37,7 +38,7 @@ describe('the workbench', { concurrency: true }, () => {
   it('rejects a node that skips Raft', async () => {
     const report = await runWorkbench({
       ...SMALL,
-      command: [process.execPath, '--import', 'tsx', WITHOUT_RAFT],
+      command: [process.execPath, ...RUN_TYPESCRIPT, WITHOUT_RAFT],
     })
     assert.deepEqual(report.problems, [])
     assert.equal(report.verdict, 'violation')

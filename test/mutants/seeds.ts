@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import type { Catcher } from './mutant.ts'
 
 /** What came of running seeds until one failed. */
@@ -46,7 +47,7 @@ interface Ended {
 
 function runProgram(root: string, args: string[], timeoutMs: number, signal: AbortSignal): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', ...args], {
+    const child = spawn(process.execPath, [...RUN_TYPESCRIPT, ...args], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -1,4 +1,13 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { edited } from './mutant.ts'
@@ -19,6 +28,10 @@ export class TreeCopy implements Disposable {
         cpSync(join(source, part), join(this.root, part), { recursive: true })
     }
     symlinkSync(join(source, 'node_modules'), join(this.root, 'node_modules'))
+    // What has been made of files goes by what is in them: all copies share it.
+    const cache = join(source, '.cache')
+    mkdirSync(cache, { recursive: true })
+    symlinkSync(cache, join(this.root, '.cache'))
   }
 
   /** The changed files with their new text. Throws an Error where an edit does not fit. */

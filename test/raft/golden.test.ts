@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { rerun, Script } from './support/script.ts'
 
-// UPDATE_GOLDEN=1 npx tsx --test test/raft/golden.test.ts writes down what happens now; read the difference.
+// UPDATE_GOLDEN=1 npm test -- test/raft/golden writes down what happens now; read the difference.
 const FOLDER = join(import.meta.dirname, 'golden')
 const update = process.env['UPDATE_GOLDEN'] === '1'
 

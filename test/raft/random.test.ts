@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import type { ChaosCounts } from './support/chaos.ts'
 import { runSeed } from './support/seeded-run.ts'
 
-/** `RAFT_SEED=7 npx tsx --test test/raft/random.test.ts` runs that seed alone. */
+/** `RAFT_SEED=7 npm test -- test/raft/random` runs that seed alone. */
 const only = process.env['RAFT_SEED']
 const SEEDS = only === undefined ? Array.from({ length: 30 }, (_, i) => i + 1) : [Number(only)]
 

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import type { RunResult } from './run.ts'
 
 /** What tells one run from another, so that it can be sent to a process and typed on a command line. */
@@ -13,13 +14,11 @@ export interface RunRequest {
   readonly rate?: number | undefined
 }
 
-const ERASE_TYPES = new URL('../../scripts/lib/erase-types.mjs', import.meta.url).href
-
 /**
  * A young generation that holds what an event allocates; and no stacks: clients make errors by the hundred, and
  * what breaks a rule is replayed anyway, where the stacks are.
  */
-const NODE_FLAGS = ['--import', ERASE_TYPES, '--max-semi-space-size=32', '--stack-trace-limit=0']
+const NODE_FLAGS = [...RUN_TYPESCRIPT, '--max-semi-space-size=32', '--stack-trace-limit=0']
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 

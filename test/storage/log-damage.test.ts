@@ -4,7 +4,7 @@ import { DamagedDataError, DiskError } from '../../src/errors.ts'
 import { EntryKind, LOG_START } from '../../src/raft/types.ts'
 import type { Database, SlotFile } from '../../src/storage/disk.ts'
 import { LevelLogStore } from '../../src/storage/level-log-store.ts'
-import { indexKey, readState, stateRecord } from '../../src/storage/log-records.ts'
+import { ENTRY_KEYS, indexKey, readState, STATE_KEY, stateRecord } from '../../src/storage/log-records.ts'
 import { Mark } from '../../src/storage/mark.ts'
 import { concatEntries, sealEntries } from '../../src/wire/entry.ts'
 import type { LogState } from '../../src/wire/log-state.ts'
@@ -228,6 +228,17 @@ describe('a damaged log', () => {
       await assert.rejects(reader.read(from, 12, 1 << 20), DamagedDataError, `from ${from}`)
     }
     assert.equal((await reader.read(1, 4, 1 << 20)).entries.length, 4)
+  })
+})
+
+describe('the keys of a log', () => {
+  it('have its state before all entries, which LevelDB would merge with each new one', () => {
+    for (const index of [1, 255, 2 ** 32, Number.MAX_SAFE_INTEGER]) {
+      assert.ok(Buffer.compare(STATE_KEY, indexKey(index)) < 0)
+      assert.ok(Buffer.compare(ENTRY_KEYS.gte, indexKey(index)) <= 0)
+      assert.ok(Buffer.compare(indexKey(index), ENTRY_KEYS.lt) < 0)
+    }
+    assert.ok(Buffer.compare(STATE_KEY, ENTRY_KEYS.gte) < 0)
   })
 })
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, it } from 'node:test'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { systemClock } from '../../src/clock.ts'
 import { DamagedDataError, DiskError, DiskFullError, WrongDirectoryError } from '../../src/errors.ts'
 import { openDataDirectory } from '../../src/storage/data-directory.ts'
@@ -136,7 +137,7 @@ describe('failures of the disk', () => {
 
 /** Runs the appender, kills it at some moment after so many acknowledgements, and gives all that it said. */
 async function appendUntilKilled(path: string, acknowledgements: number): Promise<string[]> {
-  const child = spawn(process.execPath, ['--import', 'tsx', APPENDER, path], {
+  const child = spawn(process.execPath, [...RUN_TYPESCRIPT, APPENDER, path], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const exited = once(child, 'exit')

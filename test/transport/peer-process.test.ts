@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { RUN_TYPESCRIPT } from '../../scripts/lib/typescript.mjs'
 import { grpcLab } from '../conformance/transport-grpc-lab.ts'
 import type { GrpcLab } from '../conformance/transport-grpc-lab.ts'
 import { heartbeat } from '../conformance/transport-lab.ts'
@@ -32,7 +33,7 @@ describe('the gRPC transport between processes', () => {
 
   /** Starts a node as a process and waits until it listens behind its front. */
   async function spawnPeer(id: string, ...peers: string[]): Promise<PeerProcess> {
-    const child = spawn(process.execPath, ['--import', 'tsx', SCRIPT, id, ...peers], {
+    const child = spawn(process.execPath, [...RUN_TYPESCRIPT, SCRIPT, id, ...peers], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     children.add(child)
