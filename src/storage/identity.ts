@@ -99,7 +99,7 @@ function decodeIdentity(disk: Disk, bytes: Uint8Array): Identity {
   if (typeof formatVersion === 'number' && formatVersion !== FORMAT_VERSION) {
     throw new WrongDirectoryError(
       `${disk.path} has format version ${formatVersion}; this version of Balsa reads version ${FORMAT_VERSION}. ` +
-        'Start it with the version of Balsa that wrote it, or a newer one.',
+        `Start it with the version of Balsa that wrote it${formatVersion > FORMAT_VERSION ? ', or a newer one' : ''}.`,
     )
   }
   if (isObject(value) && value['unfinished'] === true) {
