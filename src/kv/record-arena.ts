@@ -16,6 +16,9 @@ const LEAST_BYTES_PER_SLOT = 128
 /** About what a record takes in memory beside its bytes: slot, name, place in a Map and in the list of its slab. */
 const SLOT_BYTES = 200
 
+/** V8's Map takes 2^24 and no more; room is made for the next operation before that. */
+const MOST_SLOTS = 2 ** 24 - 2 ** 16
+
 /** This part of a slab may survive it, so that to give one up always makes room: one opened costs two given up. */
 const SURVIVORS = 1 / 2
 
@@ -91,7 +94,7 @@ export class RecordArena {
     this.#grown = false
     // A Set is iterated in order of insertion, with what is added on the way. So what had its second chance comes again.
     for (const slab of this.#slabs) {
-      if (this.bytes <= this.#bound) return
+      if (this.bytes <= this.#bound && this.#table.size <= MOST_SLOTS) return
       if (slab.pins === 0 && !this.#isLargeAndUsed(slab)) this.#giveUp(slab, (slot) => slot.used)
     }
   }

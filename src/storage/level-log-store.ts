@@ -5,7 +5,7 @@ import { concatEntries, decodeEntries } from '../wire/entry.ts'
 import type { LogState } from '../wire/log-state.ts'
 import { damaged } from './disk-failure.ts'
 import type { Database, DatabaseBatch } from './disk.ts'
-import { CutPoints, keysBetween } from './log-cutting.ts'
+import { CutPoints, keysBetween, nextPiece } from './log-cutting.ts'
 import type { CutPiece } from './log-cutting.ts'
 import { readEntries, rowsOf } from './log-reading.ts'
 import { ENTRY_KEYS, indexKey, readState, recordsBackFrom, recordsOf, stateRecord } from './log-records.ts'
@@ -14,6 +14,12 @@ import type { LogStore, OpenLogOptions, RecoveredLog } from './log-store.ts'
 import { contradiction, sameHardState } from './mark.ts'
 import type { Mark } from './mark.ts'
 import { assertChained, mergeWrites } from './merge-writes.ts'
+
+/**
+ * When so much was cut off, LevelDB is told to give the space back. By itself it may leave it taken for gigabytes: what is
+ * gone lies in tables at the low end of the keys, and it looks where something is written.
+ */
+const RECLAIM_BYTES = 128 * 1024 * 1024
 
 /** What a log store stands on. It closes them when it is closed. */
 export interface LevelLogStoreOptions {
@@ -45,6 +51,9 @@ export class LevelLogStore implements LogStore {
   /** What goes with the next append. */
   #piece: CutPiece | undefined
   #preparing = false
+  /** How many bytes were cut off since LevelDB was last told to give their space back. */
+  #goneBytes = 0
+  #reclaiming = false
   /** Grows with each truncation, before and after: a read that saw none in between saw one log. */
   #truncations = 0
 
@@ -173,19 +182,19 @@ export class LevelLogStore implements LogStore {
   /** Looks for the next piece that is to go, beside whatever else is done. */
   #prepareCut(): void {
     const { boundary } = this.#openState()
-    const next = this.#cutPoints.first
     const target = this.#cutTarget
-    if (this.#preparing || this.#piece !== undefined || next === undefined || target === undefined) return
-    if (next.index > target.index) {
+    if (this.#preparing || this.#piece !== undefined || target === undefined || !this.#cutPoints.some) return
+    const places = this.#cutPoints.next(target.index)
+    if (places.length === 0) {
       this.#cutTarget = undefined
       return
     }
     this.#preparing = true
-    keysBetween(this.#database, boundary.index + 1, next.index).then(
-      (keys) => {
+    nextPiece(this.#database, boundary.index + 1, places).then(
+      (piece) => {
         this.#preparing = false
         // A reset may have come in between.
-        if (boundary === this.#openState().boundary) this.#piece = { keys, boundary: next }
+        if (boundary === this.#openState().boundary) this.#piece = piece
         else this.#prepareCut()
       },
       (error: unknown) => {
@@ -231,9 +240,24 @@ export class LevelLogStore implements LogStore {
     if (last !== undefined) this.#cutPoints.added(last, sizeOf(entries))
     if (piece !== undefined) {
       this.#piece = undefined
-      this.#cutPoints.cut(boundary.index)
+      this.#cutOff(boundary.index)
       this.#prepareCut()
     }
+  }
+
+  /** The entries up to `upTo` are gone. */
+  #cutOff(upTo: LogIndex): void {
+    const before = this.#cutPoints.bytes
+    this.#cutPoints.cut(upTo)
+    this.#goneBytes += before - this.#cutPoints.bytes
+    if (this.#goneBytes < RECLAIM_BYTES || this.#reclaiming) return
+    this.#goneBytes = 0
+    this.#reclaiming = true
+    const done = (): void => {
+      this.#reclaiming = false
+    }
+    // Where it fails, nothing but space is lost; a disk that is broken fails the next append.
+    this.#database.compactRange(ENTRY_KEYS.gte, indexKey(upTo)).then(done, done)
   }
 
   /** The batch becomes durable, then the mark says that it is. */
@@ -273,8 +297,8 @@ export class LevelLogStore implements LogStore {
     })
     this.#configurations = kept
     this.#piece = this.#cutTarget = undefined
+    this.#cutOff(boundary.index)
     if (!keepSuffix) this.#cutPoints.truncated(0)
-    this.#cutPoints.cut(boundary.index)
     this.#truncations++
   }
 

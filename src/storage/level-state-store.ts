@@ -43,8 +43,14 @@ export class LevelStateStore implements StateStore {
     const { disk, name, createIfMissing } = this.#options
     const options: DatabaseOptions = { ...OPTIONS, createIfMissing }
     const database = await disk.openDatabase(name, options)
+    try {
+      await takeBackUnfinished(database)
+    } catch (error) {
+      // Nobody else knows of it, and an open one keeps its directory locked.
+      await database.close()
+      throw error
+    }
     this.#database = database
-    await takeBackUnfinished(database)
   }
 
   async verifyFiles(pace: (bytes: number) => Promise<void>): Promise<void> {

@@ -1,9 +1,16 @@
 import type { LogIndex, LogPosition } from '../raft/types.ts'
 import type { Database } from './disk.ts'
-import { indexKey } from './log-records.ts'
+import { indexKey, indexOfKey } from './log-records.ts'
 
-/** Places to cut are about so far apart, in bytes of entries; so much goes in one piece. */
+/** Places to cut are about so far apart, in bytes of entries; so much goes in one piece at the least. */
 export const CUT_STEP_BYTES = 256 * 1024
+
+/**
+ * A piece reaches over so many places at most, and takes so many records at most where it reaches over more than one.
+ * One piece goes with every second append, and an append may bring more than one step.
+ */
+const MOST_PLACES = 64
+const MOST_RECORDS = 1000
 
 interface CutPoint {
   readonly position: LogPosition
@@ -60,9 +67,15 @@ export class CutPoints {
     )?.position
   }
 
-  /** The first place. */
-  get first(): LogPosition | undefined {
-    return this.#points[0]?.position
+  /** There is a place. */
+  get some(): boolean {
+    return this.#points.length > 0
+  }
+
+  /** The first places, none of them behind `upTo`: what a piece may reach over. */
+  next(upTo: LogIndex): readonly LogPosition[] {
+    const places = this.#points.slice(0, MOST_PLACES).map(({ position }) => position)
+    return places.filter(({ index }) => index <= upTo)
   }
 }
 
@@ -73,10 +86,36 @@ export interface CutPiece {
   readonly boundary: LogPosition
 }
 
-/** Finds the records between two places in the log: their keys, the entries are not read. */
-export async function keysBetween(database: Database, from: LogIndex, upTo: LogIndex): Promise<Uint8Array[]> {
+/**
+ * Finds the next piece, which begins with entry `from`.
+ *
+ * @param places where it may end, in order; at least one
+ */
+export async function nextPiece(
+  database: Database,
+  from: LogIndex,
+  places: readonly LogPosition[],
+): Promise<CutPiece> {
+  const [first] = places
+  const keys = await keysBetween(database, from, places.at(-1)!.index, MOST_RECORDS)
+  if (keys.length < MOST_RECORDS) return { keys, boundary: places.at(-1)! }
+  const unsure = indexOfKey(keys.at(-1)!)
+  const boundary = places.findLast(({ index }) => index < unsure)
+  if (boundary !== undefined)
+    return { keys: keys.filter((key) => indexOfKey(key) <= boundary.index), boundary }
+  return { keys: await keysBetween(database, from, first!.index), boundary: first! }
+}
+
+/** Finds the records between two places in the log, so many at most: their keys, the entries are not read. */
+export async function keysBetween(
+  database: Database,
+  from: LogIndex,
+  upTo: LogIndex,
+  limit = Infinity,
+): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = []
-  const iterator = database.iterator({ gte: indexKey(from), lte: indexKey(upTo), keysOnly: true })
+  const range = { gte: indexKey(from), lte: indexKey(upTo), keysOnly: true }
+  const iterator = database.iterator(Number.isFinite(limit) ? { ...range, limit } : range)
   try {
     for (;;) {
       const page = await iterator.nextv(1000)

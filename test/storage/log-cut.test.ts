@@ -8,7 +8,7 @@ import { LevelLogStore } from '../../src/storage/level-log-store.ts'
 import { indexKey } from '../../src/storage/log-records.ts'
 import { Mark } from '../../src/storage/mark.ts'
 import { concatEntries } from '../../src/wire/entry.ts'
-import { commands, positionAt, write } from '../support/entries.ts'
+import { commands, endOf, positionAt, write } from '../support/entries.ts'
 import { CrashHere, FailingDisk } from '../support/failing-disk.ts'
 import { MemoryDisk } from '../support/memory-disk.ts'
 
@@ -38,10 +38,10 @@ async function ready(store: LevelLogStore): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Cuts the log behind entry 12, three records. */
+/** Cuts the log behind entry 12, a record at a time. */
 async function cut(store: LevelLogStore): Promise<void> {
-  store.cut(store.cutPoint(12, 0)!)
-  for (let piece = 0; piece < 3; piece++) {
+  for (const upTo of [4, 8, 12]) {
+    store.cut(store.cutPoint(upTo, 0)!)
     await ready(store)
     await store.append([])
   }
@@ -89,6 +89,71 @@ describe('a log that is cut (§5)', () => {
       [...begins].sort((a, b) => a - b),
       [0, 4, 8, 12],
     )
+  })
+
+  it('goes as fast as it comes, however large the appends are', async () => {
+    const store = await storeOn(new MemoryDisk())
+    await store.create('state-1')
+    await store.open({ ...ALL, cutStepBytes: 1000 })
+    let end = LOG_START
+    let most = 0
+    for (let append = 0; append < 200; append++) {
+      const entries = commands(end, 1, 4, 1000)
+      await store.append([write(entries)])
+      end = endOf(entries)
+      store.cut(store.cutPoint(end.index, 20_000) ?? LOG_START)
+      most = Math.max(most, store.bytes)
+    }
+    // An append comes at once after the one before it: a piece is ready for every second one.
+    assert.ok(most < 40_000, `${most} bytes`)
+    await store.close()
+  })
+
+  it('is cut at most a thousand records at a time', async () => {
+    const store = await storeOn(new MemoryDisk())
+    await store.create('state-1')
+    await store.open({ ...ALL, cutStepBytes: 20_000 })
+    for (const entry of commands(LOG_START, 1, 5000, 40)) await store.append([write([entry])])
+    const most = store.bytes
+    store.cut(store.cutPoint(4900, 0)!)
+    const gone: number[] = []
+    for (await ready(store); store.cutReady; await ready(store)) {
+      const before = store.bytes
+      await store.append([])
+      gone.push(before - store.bytes)
+    }
+    assert.ok(store.bytes < most / 10, `${store.bytes} bytes are left`)
+    assert.ok(Math.max(...gone) <= most / 5, `${gone}`)
+    assert.ok(gone.length <= 8, `${gone.length} pieces`)
+    await store.close()
+  })
+
+  it('gives its space back once enough of it is gone', async () => {
+    const ranges: [Uint8Array, Uint8Array][] = []
+    const disk = new MemoryDisk()
+    const database = await disk.openDatabase('log', OPTIONS)
+    const compactRange = async (from: Uint8Array, upTo: Uint8Array): Promise<void> =>
+      void ranges.push([from, upTo])
+    const watched: Database = {
+      ...{ compactRange, getSync: (key) => database.getSync(key), get: (key) => database.get(key) },
+      ...{ batch: () => database.batch(), iterator: (range) => database.iterator(range) },
+      ...{ snapshot: () => database.snapshot(), close: () => database.close() },
+    }
+    const store = new LevelLogStore({ database: watched, mark: await Mark.open(disk), path: disk.path })
+    await store.create('state-1')
+    await store.open(ALL)
+    let end = LOG_START
+    for (let mebibytes = 0; mebibytes < 300; mebibytes += 4) {
+      const entries = commands(end, 1, 4, 1024 * 1024)
+      await store.append([write(entries)])
+      end = endOf(entries)
+      store.cut(store.cutPoint(end.index, 8 * 1024 * 1024) ?? LOG_START)
+    }
+    assert.equal(ranges.length, 2)
+    const [[from, upTo]] = ranges as [[Uint8Array, Uint8Array]]
+    assert.ok(Buffer.compare(from, indexKey(1)) <= 0)
+    assert.ok(Buffer.compare(upTo, indexKey(128)) >= 0 && Buffer.compare(upTo, indexKey(160)) < 0)
+    await store.close()
   })
 
   it('is the old one or the new one after a crash at any step of a reset, never a mixture', async () => {
