@@ -110,7 +110,8 @@ describe('a log that is cut (§5)', () => {
   })
 
   it('is cut at most a thousand records at a time', async () => {
-    const store = await storeOn(new MemoryDisk())
+    const disk = new MemoryDisk()
+    const store = await storeOn(disk)
     await store.create('state-1')
     await store.open({ ...ALL, cutStepBytes: 20_000 })
     for (const entry of commands(LOG_START, 1, 5000, 40)) await store.append([write([entry])])
@@ -126,6 +127,8 @@ describe('a log that is cut (§5)', () => {
     assert.ok(Math.max(...gone) <= most / 5, `${gone}`)
     assert.ok(gone.length <= 8, `${gone.length} pieces`)
     await store.close()
+    const { boundary } = await (await storeOn(disk)).open(ALL)
+    assert.ok(boundary.index > 4500, `it begins behind ${boundary.index}`)
   })
 
   it('gives its space back once enough of it is gone', async () => {

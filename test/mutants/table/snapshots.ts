@@ -99,6 +99,30 @@ export const SNAPSHOTS: readonly Mutant[] = [
     caughtBy: tests('storage/log-cut'),
   },
   {
+    name: 'cut-leaves-records-behind',
+    mistake: 'A piece of the log that is cut off ends behind records that were not looked for any more',
+    edits: [
+      {
+        file: 'src/storage/log-cutting.ts',
+        find: `  if (keys.length < MOST_RECORDS) return`,
+        replace: `  if (keys.length <= MOST_RECORDS) return`,
+      },
+    ],
+    caughtBy: tests('storage/log-cut'),
+  },
+  {
+    name: 'cut-log-stays-on-disk',
+    mistake: 'What was cut off the log is left to LevelDB, which may keep it for gigabytes',
+    edits: [
+      {
+        file: 'src/storage/level-log-store.ts',
+        find: `    if (this.#goneBytes < RECLAIM_BYTES || this.#reclaiming) return\n`,
+        replace: `    if (this.#goneBytes < 1000 * RECLAIM_BYTES || this.#reclaiming) return\n`,
+      },
+    ],
+    caughtBy: tests('storage/log-cut'),
+  },
+  {
     name: 'snapshot-vouched-for-by-an-older-write',
     mistake: 'A write that was on its way before the snapshot came makes what it brought durable',
     edits: [
