@@ -1,7 +1,7 @@
 import { assert } from '../raft/assert.ts'
 import { FrozenRows } from './frozen-rows.ts'
 import { Prefix } from './layout.ts'
-import { RecordArena } from './record-arena.ts'
+import { RecordArena, SLOT_BYTES } from './record-arena.ts'
 import { type RecordNumbers, storedSize } from './record-encoding.ts'
 import { nameOf, StoredRecord } from './record.ts'
 import { Slot } from './slab.ts'
@@ -37,6 +37,11 @@ export class KeySpace {
   /** About how many bytes the next checkpoint will write of them. */
   get dirtyBytes(): number {
     return this.#dirtyBytes
+  }
+
+  /** About how many bytes stand in memory around the records that are in no written checkpoint. */
+  get unwrittenOverhead(): number {
+    return (this.#dirty.length + (this.#frozen?.size ?? 0)) * SLOT_BYTES
   }
 
   /**

@@ -14,7 +14,7 @@ const LARGE = 1 / 4
 const LEAST_BYTES_PER_SLOT = 128
 
 /** About what a record takes in memory beside its bytes: slot, name, place in a Map and in the list of its slab. */
-const SLOT_BYTES = 200
+export const SLOT_BYTES = 200
 
 /** V8's Map takes 2^24 and no more; room is made for the next operation before that. */
 const MOST_SLOTS = 2 ** 24 - 2 ** 16

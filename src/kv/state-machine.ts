@@ -146,6 +146,10 @@ export class KvStateMachine implements StateMachine {
     return dirty + (this.#frozen?.bytes ?? 0)
   }
 
+  get unwrittenMemoryBytes(): number {
+    return this.unwrittenBytes + this.#keys.unwrittenOverhead
+  }
+
   stateHash(): string {
     return combinedHash(this.#presentHash.value, this.#sessions.hash, this)
   }

@@ -95,6 +95,8 @@ export interface StateMachine {
   readonly sessionCount: number
   /** Bytes applied but not yet in a written checkpoint. */
   readonly unwrittenBytes: number
+  /** About how many bytes of memory those take, with what stands around them: of small records the most of it. */
+  readonly unwrittenMemoryBytes: number
   /** The set hash over everything that replicas must have in common, in hexadecimal. */
   stateHash(): string
   /** A key's present, undefined where there is no such key. The bytes are not to be changed. */

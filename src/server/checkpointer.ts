@@ -19,6 +19,8 @@ export interface CheckpointSettings {
   readonly checkpointIntervalMs: number
   /** How many bytes of it. */
   readonly checkpointBytes: number
+  /** How many bytes of memory it may take at the most; half of them make a checkpoint due. By default any number. */
+  readonly maxUnwrittenBytes?: number
   /**
    * How much of a first period counts as gone by, from 0 to below 1; by default 0. All nodes apply the same at the same
    * time: each has its own, or all would write at the same time too, and no majority would be quick then.
@@ -70,9 +72,15 @@ export class Checkpointer {
   /** Begins a checkpoint if one is due. Resolves when it is written; rejects as the store does. */
   async writeIfDue(): Promise<void> {
     if (this.#writing !== undefined) return
-    const { checkpointIntervalMs, checkpointBytes, headStart = 0 } = this.#settings
+    const {
+      checkpointIntervalMs,
+      checkpointBytes,
+      maxUnwrittenBytes = Infinity,
+      headStart = 0,
+    } = this.#settings
     const enough = this.#byBytes ? checkpointBytes : checkpointBytes * (1 - headStart)
-    const full = this.#machine.unwrittenBytes >= enough
+    const { unwrittenBytes, unwrittenMemoryBytes } = this.#machine
+    const full = unwrittenBytes >= enough || unwrittenMemoryBytes >= maxUnwrittenBytes / 2
     if (!full && this.#clock.now() - this.#lastAt < checkpointIntervalMs) return
     this.#byBytes = full
     await this.#write()

@@ -394,6 +394,6 @@ export class Driver {
   }
 
   #stateTooFarAhead(): boolean {
-    return this.#parts.machine.unwrittenBytes > this.#settings.maxUnwrittenBytes
+    return this.#parts.machine.unwrittenMemoryBytes > this.#settings.maxUnwrittenBytes
   }
 }

@@ -46,6 +46,10 @@ export class ReplaceableMachine implements StateMachine {
     return this.#machine.unwrittenBytes
   }
 
+  get unwrittenMemoryBytes(): number {
+    return this.#machine.unwrittenMemoryBytes
+  }
+
   stateHash(): string {
     return this.#machine.stateHash()
   }

@@ -198,7 +198,7 @@ export const SETTINGS = Object.freeze({
     'max-unwritten-bytes',
     256 * MIB,
     [KIB, 64 * GIB],
-    'How much applied state may wait for its checkpoint; above it writes are refused, and nothing more is applied.',
+    'How much memory applied state may take that waits for its checkpoint; above it writes are refused, and nothing more is applied.',
   ),
   checkpointIntervalMs: milliseconds(
     'checkpoint-interval-ms',

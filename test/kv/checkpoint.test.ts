@@ -165,6 +165,17 @@ describe('checkpoints', () => {
     assert.ok(replica.machine.unwrittenBytes >= 2_000_000, `${replica.machine.unwrittenBytes}`)
   })
 
+  it('unwrittenMemoryBytes counts what stands around small records, until they are written', async () => {
+    const replica = await Replica.create()
+    for (let key = 0; key < 1000; key++) replica.put(`key${key}`, '')
+    const { machine } = replica
+    assert.ok(machine.unwrittenMemoryBytes >= machine.unwrittenBytes + 200_000)
+    machine.freeze()
+    assert.ok(machine.unwrittenMemoryBytes >= machine.unwrittenBytes + 200_000, 'it is still in memory')
+    machine.checkpointWritten()
+    assert.equal(machine.unwrittenMemoryBytes, 0)
+  })
+
   it('unwrittenBytes counts the answers of the sessions that are written', async () => {
     const replica = await Replica.create()
     const session = replica.open()

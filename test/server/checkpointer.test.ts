@@ -132,6 +132,22 @@ describe('the checkpoints of nodes that apply the same', () => {
     assert.deepEqual(await rhythm(0.6, 30, 100), [5, 15, 25])
   })
 
+  it('are due where what waits takes half of the memory that it may', async () => {
+    const store = new MemoryStateStore()
+    await store.open()
+    const machine = await KvStateMachine.restore(store)
+    const log = new LogMaker()
+    const settings = { checkpointIntervalMs: 3_600_000, checkpointBytes: 300_000, maxUnwrittenBytes: 300_000 }
+    const checkpointer = new Checkpointer(machine, store, systemClock(), settings)
+    let most = 0
+    for (let key = 0; key < 3000; key++) {
+      machine.apply(log.command(put(`key${key}`, '')))
+      most = Math.max(most, machine.unwrittenMemoryBytes)
+      await checkpointer.writeIfDue()
+    }
+    assert.ok(most > 150_000 && most < 152_000, `${most}`)
+  })
+
   it('begin anew with the head start after a pause, in which time made one due', async () => {
     const store = new MemoryStateStore()
     await store.open()

@@ -172,6 +172,7 @@ describe('the space of deleted history', () => {
     const machine = {
       applied: { index: 0, term: 0, checksum: 0 },
       unwrittenBytes: 0,
+      unwrittenMemoryBytes: 0,
       freeze: () => ({
         upTo: { index: 1, term: 1, checksum: 0 },
         early: [],

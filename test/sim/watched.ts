@@ -74,6 +74,10 @@ export class WatchedMachine implements StateMachine {
     return this.#machine.unwrittenBytes
   }
 
+  get unwrittenMemoryBytes(): number {
+    return this.#machine.unwrittenMemoryBytes
+  }
+
   stateHash(): string {
     return this.#machine.stateHash()
   }
