@@ -144,7 +144,10 @@ describe('data directory', () => {
     await refused({ members: ['n1', 'n2'] }, /of n1, n2, n3, not to "balsa" of n1, n2\./)
     await opened(disk, async () => {}, { members: ['n2', 'n3', 'n1'] })
     await disk.replaceFile('identity', encodeChecked({ formatVersion: 3, somethingNew: true }))
-    await refused({}, /has format version 3; this version of Balsa reads version 2.* wrote it, or a newer one\.$/)
+    await refused(
+      {},
+      /has format version 3; this version of Balsa reads version 2.* wrote it, or a newer one\.$/,
+    )
     await disk.replaceFile('identity', encodeChecked({ formatVersion: 1, somethingOld: true }))
     await refused({}, /has format version 1; this version of Balsa reads version 2.* wrote it\.$/)
   })
