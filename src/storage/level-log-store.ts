@@ -183,7 +183,7 @@ export class LevelLogStore implements LogStore {
   #prepareCut(): void {
     const { boundary } = this.#openState()
     const target = this.#cutTarget
-    if (this.#preparing || this.#piece !== undefined || target === undefined || !this.#cutPoints.some) return
+    if (this.#preparing || this.#piece !== undefined || target === undefined) return
     const places = this.#cutPoints.next(target.index)
     if (places.length === 0) {
       this.#cutTarget = undefined

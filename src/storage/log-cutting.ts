@@ -67,11 +67,6 @@ export class CutPoints {
     )?.position
   }
 
-  /** There is a place. */
-  get some(): boolean {
-    return this.#points.length > 0
-  }
-
   /** The first places, none of them behind `upTo`: what a piece may reach over. */
   next(upTo: LogIndex): readonly LogPosition[] {
     const places = this.#points.slice(0, MOST_PLACES).map(({ position }) => position)
@@ -96,14 +91,15 @@ export async function nextPiece(
   from: LogIndex,
   places: readonly LogPosition[],
 ): Promise<CutPiece> {
-  const [first] = places
-  const keys = await keysBetween(database, from, places.at(-1)!.index, MOST_RECORDS)
-  if (keys.length < MOST_RECORDS) return { keys, boundary: places.at(-1)! }
+  const last = places.at(-1)!
+  const keys = await keysBetween(database, from, last.index, MOST_RECORDS)
+  if (keys.length < MOST_RECORDS) return { keys, boundary: last }
   const unsure = indexOfKey(keys.at(-1)!)
   const boundary = places.findLast(({ index }) => index < unsure)
   if (boundary !== undefined)
     return { keys: keys.filter((key) => indexOfKey(key) <= boundary.index), boundary }
-  return { keys: await keysBetween(database, from, first!.index), boundary: first! }
+  const first = places[0]!
+  return { keys: await keysBetween(database, from, first.index), boundary: first }
 }
 
 /** Finds the records between two places in the log, so many at most: their keys, the entries are not read. */
@@ -114,8 +110,7 @@ export async function keysBetween(
   limit = Infinity,
 ): Promise<Uint8Array[]> {
   const keys: Uint8Array[] = []
-  const range = { gte: indexKey(from), lte: indexKey(upTo), keysOnly: true }
-  const iterator = database.iterator(Number.isFinite(limit) ? { ...range, limit } : range)
+  const iterator = database.iterator({ gte: indexKey(from), lte: indexKey(upTo), limit, keysOnly: true })
   try {
     for (;;) {
       const page = await iterator.nextv(1000)
