@@ -98,7 +98,7 @@ export class History {
 }
 
 /** Small changes end a pack long before its bytes do; what it was built in is much larger then, and is let go of. */
-function compact(bytes: Buffer): Buffer {
+function fitted(bytes: Buffer): Buffer {
   if (bytes.length > bytes.buffer.byteLength / 2) return bytes
   const own = Buffer.allocUnsafeSlow(bytes.length)
   own.set(bytes)
@@ -191,7 +191,7 @@ class PackBuilder implements Changes {
     this.#sorted().forEach((change, i) => index.writeUInt32LE(this.#offsets[change]!, 4 * i))
     writer.bytes(4, index)
     writer.raw(ROOM_FOR_SEAL)
-    const sealed = compact(writer.finish())
+    const sealed = fitted(writer.finish())
     seal(sealed)
     const record = sealed.subarray(this.#storeKey.length)
     return {

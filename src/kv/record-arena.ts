@@ -40,6 +40,7 @@ const MOST_SPARE = 4
 export class RecordArena {
   readonly #table: Map<string, Slot>
   readonly #bound: number
+  readonly #mostSlots: number
   readonly #slabSize: number
   /** The oldest first. */
   readonly #slabs = new Set<Slab>()
@@ -54,10 +55,12 @@ export class RecordArena {
    * @param table where the slots stand by name. They are put there before they get a place here; those whose records
    *   are given up are taken out.
    * @param bound how many bytes all may take, with the table, beside a few spare slabs.
+   * @param mostSlots how many slots the table may have.
    */
-  constructor(table: Map<string, Slot>, bound: number) {
+  constructor(table: Map<string, Slot>, bound: number, mostSlots = MOST_SLOTS) {
     this.#table = table
     this.#bound = bound
+    this.#mostSlots = mostSlots
     this.#slabSize = Math.min(MOST_SLAB_BYTES, Math.max(LEAST_SLAB_BYTES, Math.floor(bound / SLABS)))
   }
 
@@ -94,7 +97,7 @@ export class RecordArena {
     this.#grown = false
     // A Set is iterated in order of insertion, with what is added on the way. So what had its second chance comes again.
     for (const slab of this.#slabs) {
-      if (this.bytes <= this.#bound && this.#table.size <= MOST_SLOTS) return
+      if (this.bytes <= this.#bound && this.#table.size <= this.#mostSlots) return
       if (slab.pins === 0 && !this.#isLargeAndUsed(slab)) this.#giveUp(slab, (slot) => slot.used)
     }
   }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Prefix } from '../../src/kv/layout.ts'
 import { Pack } from '../../src/kv/pack.ts'
-import { bytes, Replica } from './support.ts'
+import { bytes, changesOf, Replica } from './support.ts'
 
 /** All changes in the store, in order, as text: revision, key, "deleted", what was replaced ('-' for a tombstone). */
 function shown(replica: Replica): string[] {
@@ -19,6 +20,15 @@ function packs(replica: Replica): Pack[] {
 }
 
 describe('packs of history', () => {
+  it('of small changes wait for their checkpoint in no more memory than they need', async () => {
+    const replica = await Replica.create()
+    for (let i = 0; i < 2000; i++) replica.put(`key${i}`, '')
+    const waiting = [...changesOf(replica.machine.freeze()!)].filter(([key]) => key[0] === Prefix.History)
+    assert.ok(waiting.length >= 3, `${waiting.length} packs`)
+    for (const [, pack] of waiting)
+      assert.ok(pack!.buffer.byteLength < 2 * pack!.length, `${pack!.length} of ${pack!.buffer.byteLength}`)
+  })
+
   it('hold every change with what it replaced, tombstones too', async () => {
     const replica = await Replica.create()
     replica.put('a', '1')

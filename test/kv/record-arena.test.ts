@@ -10,8 +10,8 @@ class Fixture {
   readonly table = new Map<string, Slot>()
   readonly arena: RecordArena
 
-  constructor(bound: number) {
-    this.arena = new RecordArena(this.table, bound)
+  constructor(bound: number, mostSlots?: number) {
+    this.arena = new RecordArena(this.table, bound, mostSlots)
   }
 
   place(name: string, length: number, fill: number): Slot {
@@ -33,6 +33,18 @@ class Fixture {
 }
 
 describe('the arena of records', () => {
+  it('gives up the oldest where its table is full, though there is room for more bytes', () => {
+    const fixture = new Fixture(64 * 1024 * KIB, 20_000)
+    for (let i = 0; i < 50_000; i++) {
+      fixture.place(`${i}`, 30, i % 256)
+      fixture.arena.makeRoom()
+    }
+    const left = fixture.table.size
+    // A slab has room for 8,192 of them, and is given up as a whole.
+    assert.ok(left > 8_000 && left <= 28_192, `${left} are left`)
+    assert.ok(!fixture.table.has('0') && fixture.table.has('49999'))
+  })
+
   it('gives up the oldest first', () => {
     const fixture = new Fixture(64 * KIB)
     for (let i = 0; i < 1000; i++) {
