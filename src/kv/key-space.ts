@@ -64,27 +64,24 @@ export class KeySpace {
       slot.used = true
       return viewOf(slot)
     }
-    const record = this.#load(name, key)
-    if (record !== undefined) {
-      const fresh = this.#newSlot(name)
-      this.#arena.place(fresh, record.size)
-      fresh.stored.set(record.stored)
-    }
-    return record
+    const storeKey = storeKeyOf(key)
+    const record = this.#reader.get(storeKey)
+    if (record === undefined) return undefined
+    StoredRecord.check(storeKey, record)
+    const fresh = this.#newSlot(name)
+    this.#arena.place(fresh, storeKey.length + record.length)
+    const { stored } = fresh
+    stored.set(storeKey)
+    stored.set(record, storeKey.length)
+    return viewOf(fresh)
   }
 
   /** The same, without a trace in the table: for what is looked at once. */
   peek(name: string, key: Uint8Array): StoredRecord | undefined {
     const slot = this.#table.get(name)
-    return slot === undefined ? this.#load(name, key) : viewOf(slot)
-  }
-
-  #load(name: string, key: Uint8Array): StoredRecord | undefined {
-    const storeKey = Buffer.allocUnsafe(1 + key.length)
-    storeKey[0] = Prefix.Key
-    storeKey.set(key, 1)
-    const stored = this.#reader.get(storeKey)
-    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)
+    if (slot !== undefined) return viewOf(slot)
+    const record = this.#reader.get(storeKeyOf(key))
+    return record === undefined ? undefined : StoredRecord.decode(name, key, record)
   }
 
   /** A read of the key's record or tombstone, which makes room first. Throws as `find` does. */
@@ -143,6 +140,13 @@ export class KeySpace {
     this.#frozen = undefined
     this.#arena.shrink()
   }
+}
+
+function storeKeyOf(key: Uint8Array): Buffer {
+  const storeKey = Buffer.allocUnsafe(1 + key.length)
+  storeKey[0] = Prefix.Key
+  storeKey.set(key, 1)
+  return storeKey
 }
 
 function viewOf(slot: Slot): StoredRecord {

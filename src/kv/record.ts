@@ -1,12 +1,6 @@
 import { assert } from '../raft/assert.ts'
 import { bufferOf, checkSeal, damaged, Prefix, SEAL_SIZE } from './layout.ts'
-import {
-  encodeStored,
-  readParts,
-  type RecordNumbers,
-  type RecordParts,
-  storedSize,
-} from './record-encoding.ts'
+import { encodeStored, readParts, type RecordNumbers, storedSize } from './record-encoding.ts'
 import type { KeyEntry, KeyRecord } from './types.ts'
 
 export type { RecordNumbers } from './record-encoding.ts'
@@ -83,7 +77,7 @@ export class StoredRecord implements RecordNumbers {
     return new StoredRecord(name, stored, ground, encodeStored(stored, key, value, numbers), numbers)
   }
 
-  /** A view of a record that `build` or `decode` has made, checked then: store key and record, one behind the other. */
+  /** A view of a record that was made by `build`, or checked: store key and record, one behind the other. */
   static view(name: string, stored: Buffer, ground: Ground): StoredRecord {
     const parts = readParts(stored, 1 + name.length)
     return new StoredRecord(name, stored, ground, parts.valueStart, parts)
@@ -99,15 +93,18 @@ export class StoredRecord implements RecordNumbers {
     stored[0] = Prefix.Key
     stored.set(key, 1)
     stored.set(record, 1 + key.length)
-    const storeKey = stored.subarray(0, 1 + key.length)
+    StoredRecord.check(stored.subarray(0, 1 + key.length), record)
+    return StoredRecord.view(name, stored, OWN)
+  }
+
+  /** Throws a DamagedDataError unless the record is what was written under `storeKey`. */
+  static check(storeKey: Uint8Array, record: Uint8Array): void {
     checkSeal(storeKey, record)
-    let parts: RecordParts
     try {
-      parts = readParts(stored, storeKey.length)
+      readParts(bufferOf(record), 0)
     } catch (error) {
       throw damaged(storeKey, 'it cannot be decoded', error)
     }
-    return new StoredRecord(name, stored, OWN, parts.valueStart, parts)
   }
 
   /**

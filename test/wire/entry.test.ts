@@ -223,6 +223,25 @@ describe('entries that came in a frame', () => {
     }
   })
 
+  it('stay where they came, copied by nobody, where next to nothing else is there', () => {
+    const [large] = sealEntries(LOG_START, 1, [{ kind: EntryKind.Command, data: Buffer.alloc(100_000, 7) }])
+    const encoded = encodePeerFrame([
+      { ...append([large!]), prevLogIndex: 0, prevLogTerm: 0, prevChecksum: 0 },
+    ])
+    const entriesOf = (frame: Buffer): readonly LogEntry[] => {
+      const message = decodePeerFrame(frame).messages[0]!
+      assert.ok(message.type === 'append')
+      assert.deepEqual(normal(message.entries), normal([large!]))
+      return message.entries
+    }
+    const own = Buffer.allocUnsafeSlow(encoded.length)
+    own.set(encoded)
+    assert.equal(concatEntries(entriesOf(own)).buffer, own.buffer)
+    const shared = Buffer.allocUnsafeSlow(2 * encoded.length)
+    shared.set(encoded)
+    assert.notEqual(concatEntries(entriesOf(shared.subarray(0, encoded.length))).buffer, shared.buffer)
+  })
+
   it('have to follow what the append says stands before them', () => {
     assert.throws(() => decodePeerFrame(encodePeerFrame([{ ...append(sample), prevLogIndex: 5 }])), WireError)
     assert.throws(() => decodePeerFrame(encodePeerFrame([{ ...append(sample), prevLogTerm: 4 }])), WireError)

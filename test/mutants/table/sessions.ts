@@ -22,8 +22,8 @@ export const SESSIONS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/kv/key-space.ts',
-        find: `    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)\n`,
-        replace: `    if (this.#dirty.length > 0 && this.#frozen !== undefined) return undefined\n    return stored === undefined ? undefined : StoredRecord.decode(name, key, stored)\n`,
+        find: `    StoredRecord.check(storeKey, record)\n`,
+        replace: `    if (this.#dirty.length > 0 && this.#frozen !== undefined) return undefined\n    StoredRecord.check(storeKey, record)\n`,
       },
     ],
     caughtBy: simulation(3),
