@@ -17,7 +17,7 @@ RUN npx tsc -p tsconfig.build.json --sourceMap false --declaration false && chmo
 FROM packages AS production
 RUN npm prune --omit=dev --no-audit --no-fund \
   && find node_modules -type d -path '*/prebuilds/*' ! -name 'linux-*' -prune -exec rm -rf {} + \
-  && find node_modules -type d \( -name deps -o -name test -o -name docs \) -path '*classic-level*' -prune -exec rm -rf {} + \
+  && find node_modules -type d \( -name deps -o -name test -o -name docs \) \( -path '*classic-level*' -o -path '*second-level*' \) -prune -exec rm -rf {} + \
   && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.md' \) -type f -delete
 
 FROM ${NODE_IMAGE}

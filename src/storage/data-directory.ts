@@ -19,8 +19,8 @@ import type { StateStore } from './state-store.ts'
 export const LOG = 'log'
 export const FIRST_STATE = `${STATE}1`
 
-/** All LevelDBs of a process share one background thread: a large write buffer keeps the log's appends off it. */
-export const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
+/** Appends must not wait for the state to be sorted, nor for the log's own tables where a large buffer can take them in. */
+export const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024, ownThread: true }
 
 export interface DataDirectoryOptions extends IdentityExpected {
   readonly clock: Clock

@@ -1,5 +1,6 @@
 import { Level } from 'level'
 import type { ChainedBatch, Iterator as LevelIterator } from 'level'
+import { ClassicLevel as SecondLevel } from 'second-level'
 import { openFailure, readFailure, writeFailure } from './disk-failure.ts'
 import type {
   Database,
@@ -18,6 +19,13 @@ type LevelToken = ReturnType<ByteLevel['snapshot']>
 /** About how many bytes one page of an iterator holds. LevelDB's default of 16 KiB costs a turn of the event loop each. */
 const PAGE_BYTES = 256 * 1024
 
+/**
+ * The library that `level` is on Node, once more: npm installs a second copy under another name, which has a LevelDB of its
+ * own, and so a thread of its own. A LevelDB has one thread, for all its databases, that writes tables and sorts them:
+ * appends to the log had to wait for two seconds and more while it sorted the state.
+ */
+const SECOND = SecondLevel as unknown as typeof Level<Bytes, Bytes>
+
 /** A LevelDB database with bytes as keys and values, whose errors are those that stop the node. */
 export class LevelDatabase implements Database {
   readonly #level: ByteLevel
@@ -30,7 +38,8 @@ export class LevelDatabase implements Database {
 
   /** Opens or makes it. Throws as `openFailure` says. LevelDB makes the folder even where it makes no database. */
   static async open(location: string, options: DatabaseOptions): Promise<LevelDatabase> {
-    const level: ByteLevel = new Level<Bytes, Bytes>(location, { keyEncoding: 'view', valueEncoding: 'view' })
+    const Binding = options.ownThread === true ? SECOND : Level
+    const level: ByteLevel = new Binding(location, { keyEncoding: 'view', valueEncoding: 'view' })
     try {
       await level.open({
         createIfMissing: options.createIfMissing,

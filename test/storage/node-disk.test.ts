@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,6 +41,27 @@ describe('NodeDisk', () => {
         // The append that was under way may be there or not; the chained checksum stands for the whole log.
         assert.ok(found === acknowledged || found === tried, `${found}: neither ${acknowledged} nor ${tried}`)
       }
+    },
+  )
+
+  it(
+    'has a thread more for a database that is to have its own, and none for another',
+    { skip: process.platform !== 'linux' },
+    async () => {
+      const disk = await NodeDisk.open(newPath())
+      /** How many threads this process has when the database has written and sorted something. */
+      const threadsWith = async (name: string, ownThread: boolean): Promise<number> => {
+        const database = await disk.openDatabase(name, { ...OPTIONS, ownThread })
+        const [from, upTo] = [Buffer.from('a'), Buffer.from('z')]
+        await database.batch().put(from, upTo).put(upTo, from).write({ sync: true })
+        await database.compactRange(from, upTo)
+        await database.close()
+        return readdirSync('/proc/self/task').length
+      }
+      const first = await threadsWith('first', false)
+      assert.equal(await threadsWith('second', false), first)
+      assert.equal(await threadsWith('third', true), first + 1)
+      assert.equal(await threadsWith('fourth', true), first + 1)
     },
   )
 
