@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import type { ChainedBatch, Iterator as LevelIterator } from 'level'
 import { ClassicLevel as SecondLevel } from 'second-level'
-import { openFailure, readFailure, writeFailure } from './disk-failure.ts'
+import { inUse, openFailure, readFailure, writeFailure } from './disk-failure.ts'
 import type {
   Database,
   DatabaseBatch,
@@ -26,6 +26,9 @@ const PAGE_BYTES = 256 * 1024
  */
 const SECOND = SecondLevel as unknown as typeof Level<Bytes, Bytes>
 
+/** Where databases are open. Each copy of LevelDB knows of its own only, and the lock file tells processes apart. */
+const opened = new Set<string>()
+
 /** A LevelDB database with bytes as keys and values, whose errors are those that stop the node. */
 export class LevelDatabase implements Database {
   readonly #level: ByteLevel
@@ -38,6 +41,8 @@ export class LevelDatabase implements Database {
 
   /** Opens or makes it. Throws as `openFailure` says. LevelDB makes the folder even where it makes no database. */
   static async open(location: string, options: DatabaseOptions): Promise<LevelDatabase> {
+    if (opened.has(location)) throw inUse(location)
+    opened.add(location)
     const Binding = options.ownThread === true ? SECOND : Level
     const level: ByteLevel = new Binding(location, { keyEncoding: 'view', valueEncoding: 'view' })
     try {
@@ -49,6 +54,7 @@ export class LevelDatabase implements Database {
         compression: false,
       })
     } catch (error) {
+      opened.delete(location)
       throw openFailure(error, location)
     }
     return new LevelDatabase(level, location)
@@ -93,6 +99,7 @@ export class LevelDatabase implements Database {
 
   async close(): Promise<void> {
     await this.#level.close()
+    opened.delete(this.#location)
   }
 }
 

@@ -15,8 +15,9 @@ import { Reader, varintSize, WireError, Writer } from './protobuf.ts'
  * Who owns the memory: entries that are made together (sealed, or decoded from one buffer) are views of one
  * buffer, and whoever keeps one of them keeps that buffer. `sealEntries` makes one that holds these entries
  * and nothing else. `decodeEntries` makes views of what it is given: its caller sees to it that this is no
- * larger than the entries (a record of the log store is; of a received frame they are copied out). State that
- * outlives the log's tail in memory copies what it takes from an entry's data.
+ * much larger than the entries (a record of the log store is; of a received frame they are copied out where they are
+ * less than three quarters of it). State that outlives the log's tail in memory copies what it takes from an entry's
+ * data.
  */
 
 const ENTRY_TAG = 0x0a

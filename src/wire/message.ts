@@ -118,7 +118,8 @@ const BODY_FIELD: Readonly<Record<Message['type'], number>> = Object.freeze({
 
 /**
  * Decodes a frame of a peer stream. The entries of each append are verified (their chained checksums, from the
- * message's prevChecksum on) and lie in a buffer of their own, so that keeping them keeps no more in memory.
+ * message's prevChecksum on) and lie in a buffer of their own, or in the frame where that is little else: keeping them
+ * keeps up to a third more in memory.
  *
  * Throws a WireError (of entries that do not fit a ChecksumError): then nothing of the frame counts.
  */

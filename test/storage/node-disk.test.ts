@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -25,25 +25,7 @@ describe('NodeDisk', () => {
   after(() => rm(base, { recursive: true }))
   const newPath = () => join(base, String(++count), 'data')
 
-  it(
-    'keeps every acknowledged append over kill -9, and a log that fits its mark',
-    { timeout: 60_000 },
-    async () => {
-      const path = newPath()
-      for (const acknowledgements of [1, 37, 90]) {
-        const lines = await appendUntilKilled(path, acknowledgements)
-        const acknowledged = lines.findLast((line) => line.startsWith('done '))!.slice(5)
-        const tried = lines.at(-1)!.slice(lines.at(-1)!.indexOf(' ') + 1)
-        const directory = await openDataDirectory(await NodeDisk.open(path), N1)
-        const { last, hardState } = await directory.logStore.open({ tailBytes: 0, anchorIndex: 0 })
-        await directory.close()
-        const found = `${last.index} ${last.term} ${last.checksum} ${hardState.currentTerm}`
-        // The append that was under way may be there or not; the chained checksum stands for the whole log.
-        assert.ok(found === acknowledged || found === tried, `${found}: neither ${acknowledged} nor ${tried}`)
-      }
-    },
-  )
-
+  // The first: nothing before it may have begun the second copy's thread.
   it(
     'has a thread more for a database that is to have its own, and none for another',
     { skip: process.platform !== 'linux' },
@@ -64,6 +46,33 @@ describe('NodeDisk', () => {
       assert.equal(await threadsWith('fourth', true), first + 1)
     },
   )
+
+  it(
+    'keeps every acknowledged append over kill -9, and a log that fits its mark',
+    { timeout: 60_000 },
+    async () => {
+      const path = newPath()
+      for (const acknowledgements of [1, 37, 90]) {
+        const lines = await appendUntilKilled(path, acknowledgements)
+        const acknowledged = lines.findLast((line) => line.startsWith('done '))!.slice(5)
+        const tried = lines.at(-1)!.slice(lines.at(-1)!.indexOf(' ') + 1)
+        const directory = await openDataDirectory(await NodeDisk.open(path), N1)
+        const { last, hardState } = await directory.logStore.open({ tailBytes: 0, anchorIndex: 0 })
+        await directory.close()
+        const found = `${last.index} ${last.term} ${last.checksum} ${hardState.currentTerm}`
+        // The append that was under way may be there or not; the chained checksum stands for the whole log.
+        assert.ok(found === acknowledged || found === tried, `${found}: neither ${acknowledged} nor ${tried}`)
+      }
+    },
+  )
+
+  it('has two copies of LevelDB, of one version', async () => {
+    const versionOf = async (copy: string): Promise<unknown> => {
+      const file = join(import.meta.dirname, '../../node_modules', copy, 'package.json')
+      return (JSON.parse(await readFile(file, 'utf8')) as { version: unknown }).version
+    }
+    assert.equal(await versionOf('second-level'), await versionOf('classic-level'))
+  })
 
   it('makes no folder for a database that is not there', async () => {
     const disk = await NodeDisk.open(newPath())
@@ -96,6 +105,8 @@ describe('NodeDisk', () => {
       assert.match(error.message, /another process uses this directory/)
       return true
     })
+    const byAnother = disk.openDatabase('log', { ...OPTIONS, ownThread: true })
+    await assert.rejects(byAnother, WrongDirectoryError, 'also by the other copy of LevelDB')
     await database.close()
     await writeFile(join(disk.path, 'log', 'CURRENT'), 'garbage')
     await assert.rejects(disk.openDatabase('log', OPTIONS), DamagedDataError)
