@@ -36,18 +36,15 @@ export function readFailure(error: unknown, what: string): StopError {
 export function openFailure(error: unknown, location: string): StopError {
   if (error instanceof StopError) return error
   const failure = failureOf(error)
-  if (failure.code === 'LEVEL_LOCKED') return inUse(location, error)
+  if (failure.code === 'LEVEL_LOCKED') {
+    return new WrongDirectoryError(
+      `${location}: another process uses this directory. Stop that node first, or give this one a directory of its own.`,
+      { cause: error },
+    )
+  }
   const what = `${location} does not open`
   if (isFull(failure)) return writeFailure(error, what)
   return readFailure(error, what)
-}
-
-/** The error for a database that somebody has open already. */
-export function inUse(location: string, cause?: unknown): WrongDirectoryError {
-  return new WrongDirectoryError(
-    `${location}: another process uses this directory. Stop that node first, or give this one a directory of its own.`,
-    { cause },
-  )
 }
 
 /** DamagedDataError with what is wrong (and where), and what to do about it. */

@@ -48,8 +48,6 @@ export interface DatabaseOptions {
   readonly createIfMissing: boolean
   readonly writeBufferSize: number
   readonly cacheSize: number
-  /** What was written is sorted on a thread of its own: it never waits for another database of this process. */
-  readonly ownThread?: boolean
 }
 
 /** A file written in place. */
