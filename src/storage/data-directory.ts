@@ -19,8 +19,8 @@ import type { StateStore } from './state-store.ts'
 export const LOG = 'log'
 export const FIRST_STATE = `${STATE}1`
 
-/** Appends must not wait for the state to be sorted, nor for the log's own tables where a large buffer can take them in. */
-export const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024, ownThread: true }
+/** The large buffer is for appends not to wait while the log's tables are written and sorted. */
+export const LOG_OPTIONS = { writeBufferSize: 32 * 1024 * 1024, cacheSize: 8 * 1024 * 1024 }
 
 export interface DataDirectoryOptions extends IdentityExpected {
   readonly clock: Clock

@@ -1,7 +1,7 @@
 import { Level } from 'level'
 import type { ChainedBatch, Iterator as LevelIterator } from 'level'
 import { ClassicLevel as SecondLevel } from 'second-level'
-import { inUse, openFailure, readFailure, writeFailure } from './disk-failure.ts'
+import { openFailure, readFailure, writeFailure } from './disk-failure.ts'
 import type {
   Database,
   DatabaseBatch,
@@ -26,9 +26,6 @@ const PAGE_BYTES = 256 * 1024
  */
 const SECOND = SecondLevel as unknown as typeof Level<Bytes, Bytes>
 
-/** Where databases are open. Each copy of LevelDB knows of its own only, and the lock file tells processes apart. */
-const opened = new Set<string>()
-
 /** A LevelDB database with bytes as keys and values, whose errors are those that stop the node. */
 export class LevelDatabase implements Database {
   readonly #level: ByteLevel
@@ -39,11 +36,14 @@ export class LevelDatabase implements Database {
     this.#location = location
   }
 
-  /** Opens or makes it. Throws as `openFailure` says. LevelDB makes the folder even where it makes no database. */
-  static async open(location: string, options: DatabaseOptions): Promise<LevelDatabase> {
-    if (opened.has(location)) throw inUse(location)
-    opened.add(location)
-    const Binding = options.ownThread === true ? SECOND : Level
+  /**
+   * Opens or makes it. Throws as `openFailure` says. LevelDB makes the folder even where it makes no database.
+   *
+   * @param apart from the other databases of this process, by the second copy of LevelDB. Always the same for one place:
+   *   a copy refuses what it has open itself, and does not see what the other has.
+   */
+  static async open(location: string, options: DatabaseOptions, apart = false): Promise<LevelDatabase> {
+    const Binding = apart ? SECOND : Level
     const level: ByteLevel = new Binding(location, { keyEncoding: 'view', valueEncoding: 'view' })
     try {
       await level.open({
@@ -54,7 +54,6 @@ export class LevelDatabase implements Database {
         compression: false,
       })
     } catch (error) {
-      opened.delete(location)
       throw openFailure(error, location)
     }
     return new LevelDatabase(level, location)
@@ -99,7 +98,6 @@ export class LevelDatabase implements Database {
 
   async close(): Promise<void> {
     await this.#level.close()
-    opened.delete(this.#location)
   }
 }
 

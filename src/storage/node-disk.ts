@@ -3,6 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:f
 import type { FileHandle } from 'node:fs/promises'
 import * as path from 'node:path'
 import { WrongDirectoryError } from '../errors.ts'
+import { LOG } from './data-directory.ts'
 import { damaged, openFailure, readFailure, writeFailure } from './disk-failure.ts'
 import type { Database, DatabaseOptions, Disk, DiskSpace, SlotFile } from './disk.ts'
 import { LevelDatabase } from './level-database.ts'
@@ -60,7 +61,8 @@ export class NodeDisk implements Disk {
         progress: (bytes, ofBytes) => this.#options.verifying?.(name, bytes, ofBytes),
       })
     }
-    const database = await LevelDatabase.open(location, options)
+    // By its name: whoever opens it, it is by the same copy of LevelDB.
+    const database = await LevelDatabase.open(location, options, name === LOG)
     try {
       if (!files.includes('CURRENT')) await syncDirectory(this.path)
     } catch (error) {
