@@ -1,7 +1,8 @@
-import { Client, type ClientDuplexStream, credentials, status as grpcStatus } from '@grpc/grpc-js'
+import { Client, credentials, status as grpcStatus } from '@grpc/grpc-js'
 import { systemClock } from '../clock.ts'
 import { ResourceExhaustedError, UnavailableError } from '../errors.ts'
-import { plainDetails } from '../wire/grpc-details.ts'
+import { DialedStream } from '../rpc/dialed-stream.ts'
+import type { StreamStatus } from '../rpc/message-stream.ts'
 import type { StatusResponse } from '../wire/proto.ts'
 import { exchangeMethod } from '../wire/services.ts'
 import type { Connection, ConnectionHandlers, Connector, Runtime } from './connector.ts'
@@ -58,56 +59,42 @@ export function systemRuntime(): Runtime {
 }
 
 class GrpcConnection implements Connection {
-  readonly #client: Client
-  readonly #stream: ClientDuplexStream<Uint8Array, Uint8Array>
+  readonly #stream: DialedStream
   #unsentBytes = 0
-  #closed = false
 
   constructor(endpoint: string, handlers: ConnectionHandlers) {
-    this.#client = new Client(endpoint, credentials.createInsecure(), CHANNEL_OPTIONS)
-    const { path, requestSerialize, responseDeserialize } = exchangeMethod
-    this.#stream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
-    this.#drained = () => handlers.drained()
-    const ended = (error: Error): void => {
-      if (this.#closed) return
-      this.close()
-      handlers.closed(error)
-    }
-    this.#stream.on('data', (bytes: Uint8Array) => {
-      if (!this.#closed) handlers.frame(bytes)
+    this.#stream = new DialedStream(endpoint, exchangeMethod.path, {}, {
+      message: (bytes) => handlers.frame(bytes),
+      left: () => {
+        const before = this.#unsentBytes
+        this.#unsentBytes = this.#stream.unsentBytes
+        if (before > DRAINED_BYTES && this.#unsentBytes <= DRAINED_BYTES) handlers.drained()
+      },
+      ended: () => {},
+      closed: (why) => handlers.closed(errorOf(endpoint, why)),
     })
-    this.#stream.on('error', (error: Error & { details?: string; code?: number }) => {
-      const code = error.code === undefined ? '' : ` (${grpcStatus[error.code]})`
-      const why = `${plainDetails(error.details ?? error.message)}${code}`
-      // gRPC's word for a message above the receiver's limit. A node that is short of something says so in its answers.
-      if (error.code !== grpcStatus.RESOURCE_EXHAUSTED) ended(unavailable(endpoint, why, error))
-      else ended(new ResourceExhaustedError(`${endpoint}: ${why}`, { cause: error }))
-    })
-    this.#stream.on('end', () => ended(unavailable(endpoint, 'the node ended the connection', undefined)))
   }
 
-  readonly #drained: () => void
-
   get unsentBytes(): number {
-    return this.#unsentBytes
+    return this.#stream.unsentBytes
   }
 
   send(frame: Uint8Array): void {
-    if (this.#closed) return
-    this.#unsentBytes += frame.length
-    this.#stream.write(frame, () => {
-      const before = this.#unsentBytes
-      this.#unsentBytes -= frame.length
-      if (!this.#closed && before > DRAINED_BYTES && this.#unsentBytes <= DRAINED_BYTES) this.#drained()
-    })
+    this.#stream.send(frame)
+    this.#unsentBytes = this.#stream.unsentBytes
   }
 
   close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#stream.cancel()
-    this.#client.close()
+    this.#stream.abort()
   }
+}
+
+function errorOf(endpoint: string, why: StreamStatus | undefined): Error {
+  if (why === undefined) return unavailable(endpoint, 'the node ended the connection', undefined)
+  const words = `${why.details} (${grpcStatus[why.code]})`
+  // gRPC's word for a message above the receiver's limit. A node that is short of something says so in its answers.
+  if (why.code !== grpcStatus.RESOURCE_EXHAUSTED) return unavailable(endpoint, words, undefined)
+  return new ResourceExhaustedError(`${endpoint}: ${words}`)
 }
 
 function unavailable(endpoint: string, why: string, cause: unknown): UnavailableError {

@@ -1,117 +1,116 @@
 import { status } from '@grpc/grpc-js'
-import type { ClientDuplexStream, ServerDuplexStream } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
+import type { DialedStream } from '../rpc/dialed-stream.ts'
+import type { IncomingStream, MessageStream } from '../rpc/message-stream.ts'
 import { ExchangeStream } from './exchange-stream.ts'
 import type { ClientLink, ExchangeHost, LeaderRelay } from './exchange-stream.ts'
-import { resetStream } from '../transport/reset-stream.ts'
-import { UnsentBytes } from '../transport/unsent-bytes.ts'
-import { isForwarded } from './forwarder.ts'
 import type { Forwarder } from './forwarder.ts'
+import { FORWARDED } from './unary-call.ts'
 import { MAX_UNREAD_BYTES } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
-type Call = ServerDuplexStream<Bytes, Bytes>
+
+/** While this much or more waits for one side of a relay to take it, the other side has to wait, in bytes. */
+const MAX_RELAYED_BYTES = 256 * 1024
 
 /** `Kv.Exchange` over gRPC: greets each client, then answers its stream itself or passes it on to the leader. */
 export class ExchangeService {
   readonly #host: ExchangeHost
   readonly #forwarder: Forwarder
-  readonly #open = new Set<Call>()
+  readonly #open = new Set<IncomingStream>()
 
   constructor(host: ExchangeHost, forwarder: Forwarder) {
     this.#host = host
     this.#forwarder = forwarder
   }
 
-  readonly handle = (call: Call): void => {
-    const link = new GrpcLink(call, this.#forwarder)
+  readonly handle = (client: IncomingStream): void => {
+    const link = new GrpcLink(client, this.#forwarder)
     const stream = new ExchangeStream(this.#host, link)
-    const close = () => {
-      this.#open.delete(call)
-      stream.close()
-    }
-    this.#open.add(call)
-    call.on('data', (bytes: Bytes) => stream.receive(bytes))
-    // The client asks nothing more, but waits for the answers that it is owed.
-    call.on('end', () => link.relay?.endOfRequests() ?? stream.finish(() => call.end()))
-    call.on('error', close)
-    call.on('close', close)
-    call.on('cancelled', close)
+    this.#open.add(client)
+    client.hear({
+      message: (bytes) => stream.receive(bytes),
+      left: () => link.relay?.clientTook(),
+      // The client asks nothing more, but waits for the answers that it is owed.
+      ended: () => link.relay?.endOfRequests() ?? stream.finish(() => client.end()),
+      closed: () => {
+        this.#open.delete(client)
+        stream.close()
+      },
+    })
   }
 
   /** Ends all streams: the clients go elsewhere. */
   close(): void {
-    for (const call of this.#open) call.end()
+    for (const client of this.#open) client.end()
   }
 }
 
 class GrpcLink implements ClientLink {
-  readonly #call: Call
+  readonly #client: IncomingStream
   readonly #forwarder: Forwarder
-  readonly #bytes = new UnsentBytes()
   relay: Relay | undefined
 
-  constructor(call: Call, forwarder: Forwarder) {
-    this.#call = call
+  constructor(client: IncomingStream, forwarder: Forwarder) {
+    this.#client = client
     this.#forwarder = forwarder
   }
 
   get forwarded(): boolean {
-    return isForwarded(this.#call.metadata)
+    return this.#client.header(FORWARDED) !== undefined
   }
 
   get unsentBytes(): number {
-    return this.#bytes.unsent
+    return this.#client.unsentBytes
   }
 
   send(frame: Bytes): boolean {
-    if (this.#bytes.unsent > MAX_UNREAD_BYTES) {
-      resetStream(this.#call)
-      this.#call.destroy()
+    if (this.#client.unsentBytes > MAX_UNREAD_BYTES) {
+      this.#client.abort()
       return false
     }
-    this.#bytes.write(this.#call, frame)
+    this.#client.send(frame)
     return true
   }
 
   refuse(details: string): void {
-    this.#call.emit('error', { code: status.INVALID_ARGUMENT, details })
+    this.#client.fail({ code: status.INVALID_ARGUMENT, details })
   }
 
   relayTo(leader: NodeId): LeaderRelay {
-    this.relay = new Relay(this.#call, this.#forwarder.exchange(leader))
+    this.relay = new Relay(this.#client, leader, this.#forwarder)
     return this.relay
   }
 }
 
 /** A client's stream, passed on to the leader frame by frame, each side no faster than the other takes it. */
 class Relay implements LeaderRelay {
-  readonly #client: Call
-  readonly #leader: ClientDuplexStream<Bytes, Bytes>
+  readonly #client: IncomingStream
+  readonly #leader: DialedStream
 
-  constructor(client: Call, leader: ClientDuplexStream<Bytes, Bytes>) {
+  constructor(client: IncomingStream, leader: NodeId, forwarder: Forwarder) {
     this.#client = client
-    this.#leader = leader
-    leader.on('data', (bytes: Bytes) => {
-      if (!client.write(bytes)) {
-        leader.pause()
-        client.once('drain', () => leader.resume())
-      }
-    })
-    leader.on('end', () => client.end())
-    leader.on('error', (error: Error) => {
-      client.emit('error', {
-        code: status.UNAVAILABLE,
-        details: `the stream to the leader broke: ${error.message}`,
-      })
+    this.#leader = forwarder.exchange(leader, {
+      message: (bytes) => pass(bytes, this.#leader, client),
+      left: () => roomy(this.#leader) && client.resume(),
+      ended: () => {},
+      closed: (why) => {
+        if (why === undefined) client.end()
+        else {
+          const details = `the stream to the leader broke: ${why.details}`
+          client.fail({ code: status.UNAVAILABLE, details })
+        }
+      },
     })
   }
 
   toLeader(bytes: Bytes): void {
-    if (!this.#leader.write(bytes)) {
-      this.#client.pause()
-      this.#leader.once('drain', () => this.#client.resume())
-    }
+    pass(bytes, this.#client, this.#leader)
+  }
+
+  /** The client has taken something of what the leader said. */
+  clientTook(): void {
+    if (roomy(this.#client)) this.#leader.resume()
   }
 
   /** The client has half-closed: the leader ends the stream once it has answered everything. */
@@ -121,6 +120,15 @@ class Relay implements LeaderRelay {
   }
 
   close(): void {
-    this.#leader.cancel()
+    this.#leader.abort()
   }
+}
+
+function pass(bytes: Bytes, from: MessageStream, to: MessageStream): void {
+  to.send(bytes)
+  if (!roomy(to)) from.pause()
+}
+
+function roomy(stream: MessageStream): boolean {
+  return stream.unsentBytes < MAX_RELAYED_BYTES
 }

@@ -8,10 +8,14 @@ import { systemClock } from '../clock.ts'
 import { ConfigurationError } from '../errors.ts'
 import type { StopError } from '../errors.ts'
 import { NodeDisk } from '../storage/node-disk.ts'
-import { peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
+import { grpcStreamHandler } from '../rpc/grpc-stream.ts'
+import type { StreamHandler } from '../rpc/message-stream.ts'
+import { peerChannelOptions, peerDialOptions, peerServerOptions } from '../transport/grpc-options.ts'
 import { GrpcTransport } from '../transport/grpc-transport.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 import { kvMethods, loadProtos } from '../wire/proto.ts'
+import { exchangeMethod } from '../wire/services.ts'
+import { answerDirectly } from './answer-directly.ts'
 import { BackupService } from './backup-service.ts'
 import { statusHandler } from './cluster-service.ts'
 import type { NodeConfig } from './config.ts'
@@ -24,7 +28,6 @@ import type { LoadedReplica } from './replica.ts'
 import { formatAddress, parseAddress } from './settings.ts'
 import { StartProgress } from './start-progress.ts'
 import type { UnaryHandler } from './unary-call.ts'
-import { answerDirectly } from './unary-streams.ts'
 import { digestsHandler, Upkeep } from './upkeep.ts'
 
 /** What a unary message may weigh beyond the largest request, in bytes: heads, and fields that are newer than this node. */
@@ -88,6 +91,7 @@ class Node implements RunningNode {
   #upkeep!: Upkeep
   #exchanges!: ExchangeService
   #unary!: ReadonlyMap<string, UnaryHandler>
+  #streams!: ReadonlyMap<string, StreamHandler>
   #stopped!: Promise<StopError | undefined>
   clientAddress = ''
   peerAddress = ''
@@ -104,7 +108,8 @@ class Node implements RunningNode {
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)
-    this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
+    const { electionMs } = config
+    this.#forwarder = new Forwarder(config.peers, peerChannelOptions(electionMs), peerDialOptions(electionMs))
   }
 
   /** However it ends, nothing of it stays open. */
@@ -146,7 +151,10 @@ class Node implements RunningNode {
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
-    answerDirectly(this.#peerServer, this.#unary, MAX_MESSAGE_BYTES)
+    answerDirectly(this.#peerServer, {
+      unary: { handlers: this.#unary, maxBytes: MAX_MESSAGE_BYTES },
+      streams: { handlers: new Map([...this.#streams, ...transport.streamHandlers]), maxBytes: MAX_MESSAGE_BYTES },
+    })
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
     this.#upkeep.start()
@@ -198,9 +206,10 @@ class Node implements RunningNode {
     const host = { id, clusterId, front: replica.front, leader: () => replica.leaderHint() }
     this.#exchanges = new ExchangeService(host, forwarder)
     this.#unary = unaryHandlers(replica.front, forwarder)
+    this.#streams = new Map([[exchangeMethod.path, this.#exchanges.handle]])
     const kv: UntypedServiceImplementation = {
       ...grpcHandlers(this.#unary),
-      Exchange: this.#exchanges.handle,
+      Exchange: grpcStreamHandler(this.#exchanges.handle),
     }
     const { packageDefinition, statusMethod, backupMethod, digestsMethod } = loadProtos()
     const digests = digestsHandler(id, clusterId, replica.digests)
@@ -214,7 +223,10 @@ class Node implements RunningNode {
       alarm: () => this.#upkeep.alarm,
     }
     this.#clientServer.addService(kvMethods, kv)
-    answerDirectly(this.#clientServer, this.#unary, this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES)
+    answerDirectly(this.#clientServer, {
+      unary: { handlers: this.#unary, maxBytes: this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES },
+      streams: { handlers: this.#streams, maxBytes: MAX_MESSAGE_BYTES },
+    })
     const { clusterName } = this.#config
     const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }
     const backups = new BackupService(replica, forwarder, author, systemClock())

@@ -1,39 +1,37 @@
+import type { IncomingStream } from '../rpc/message-stream.ts'
 import type { FrameListener, Pipe } from './peer-stream.ts'
-import { resetStream } from './reset-stream.ts'
-import { UnsentBytes } from './unsent-bytes.ts'
-import type { AcceptedCall } from './unsent-bytes.ts'
 
 /** The acceptor's side. The connection is the server's. */
 export class AcceptedPipe implements Pipe {
-  readonly #call: AcceptedCall
-  readonly #bytes = new UnsentBytes()
+  readonly #stream: IncomingStream
 
-  constructor(call: AcceptedCall) {
-    this.#call = call
+  constructor(stream: IncomingStream) {
+    this.#stream = stream
   }
 
-  /** Lets `stream` hear what comes in. */
-  connect(stream: FrameListener): void {
-    this.#call.on('data', (frame: Uint8Array) => stream.onFrame(frame))
-    this.#call.on('end', () => stream.onEnd('the peer closed the stream'))
-    this.#call.on('cancelled', () => stream.onEnd('the connection was lost'))
-    this.#call.on('error', (error: Error) => stream.onEnd(`the stream failed: ${error.message}`))
+  /** Lets `listener` hear what comes in. */
+  connect(listener: FrameListener): void {
+    this.#stream.hear({
+      message: (bytes) => listener.onFrame(bytes),
+      left: () => {},
+      ended: () => listener.onEnd('the peer closed the stream'),
+      closed: (why) => listener.onEnd(why?.details ?? 'the stream is over'),
+    })
   }
 
   get unsent(): number {
-    return this.#bytes.unsent
+    return this.#stream.unsentBytes
   }
 
   write(frame: Uint8Array): void {
-    this.#bytes.write(this.#call, frame)
+    this.#stream.send(frame)
   }
 
   end(): void {
-    if (!this.#call.destroyed) this.#call.end()
+    this.#stream.end()
   }
 
   abort(): void {
-    resetStream(this.#call)
-    this.#call.destroy()
+    this.#stream.abort()
   }
 }

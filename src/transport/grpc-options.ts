@@ -1,4 +1,5 @@
 import type { ChannelOptions } from '@grpc/grpc-js'
+import type { DialOptions } from '../rpc/dialed-stream.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 
 /** What may be under way to a side that does not read yet, in bytes (HTTP/2's own 64 KiB would be a round trip each). */
@@ -22,6 +23,15 @@ function commonOptions(electionMs: number): ChannelOptions {
 /** Options of the gRPC server that listens on the peer port. `electionMs`: the election time-out, in milliseconds. */
 export function peerServerOptions(electionMs: number): ChannelOptions {
   return commonOptions(electionMs)
+}
+
+/** How a stream to a peer is dialled. `electionMs`: the election time-out, in milliseconds. */
+export function peerDialOptions(electionMs: number): DialOptions {
+  return {
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    windowBytes: FLOW_CONTROL_WINDOW_BYTES,
+    keepalive: { everyMs: Math.ceil(electionMs / 2), timeoutMs: electionMs },
+  }
 }
 
 /**

@@ -1,16 +1,18 @@
 import { status } from '@grpc/grpc-js'
 import type { Server } from '@grpc/grpc-js'
 import type { Message, NodeId } from '../raft/types.ts'
+import { grpcStreamHandler } from '../rpc/grpc-stream.ts'
+import type { StreamHandler } from '../rpc/message-stream.ts'
 import { connectMethod, snapshotMethod } from '../wire/services.ts'
+import type { BytesMethod } from '../wire/services.ts'
 import { AcceptedPipe } from './accepted-pipe.ts'
 import { DialedPipe } from './dialed-pipe.ts'
-import { peerChannelOptions } from './grpc-options.ts'
+import { peerDialOptions } from './grpc-options.ts'
 import type { FrameListener } from './peer-stream.ts'
 import type { SnapshotSource, SnapshotTransfer } from './snapshot-transfer.ts'
 import { StreamTransport } from './stream-transport.ts'
 import type { PeerOptions } from './stream-transport.ts'
 import type { Transport, TransportHandler } from './transport.ts'
-import type { AcceptedCall } from './unsent-bytes.ts'
 
 /**
  * Peers over gRPC: one stream for each pair of nodes, with a channel of its own. It listens on a server that it
@@ -22,23 +24,29 @@ export class GrpcTransport implements Transport {
 
   constructor(options: PeerOptions) {
     this.#id = options.self.id
-    const channelOptions = peerChannelOptions(options.electionMs)
+    const dialOptions = peerDialOptions(options.electionMs)
     this.#streams = new StreamTransport(options, {
-      messages: (address) => new DialedPipe(address, connectMethod, channelOptions),
-      snapshots: (address) => new DialedPipe(address, snapshotMethod, channelOptions),
+      messages: (address) => new DialedPipe(address, connectMethod.path, dialOptions),
+      snapshots: (address) => new DialedPipe(address, snapshotMethod.path, dialOptions),
     })
+  }
+
+  /** What answers the streams of other nodes, by path. */
+  get streamHandlers(): ReadonlyMap<string, StreamHandler> {
+    const streams = this.#streams
+    return new Map<string, StreamHandler>([
+      [connectMethod.path, this.#accept((pipe, connect) => streams.accept(pipe, connect))],
+      [snapshotMethod.path, this.#accept((pipe, connect) => streams.acceptSnapshot(pipe, connect))],
+    ])
   }
 
   /** Adds the Raft service to the server of the peer port, which should be made with `peerServerOptions`. */
   addService(server: Server): void {
-    const streams = this.#streams
+    const handlers = this.streamHandlers
+    const handlerOf = (method: BytesMethod) => grpcStreamHandler(handlers.get(method.path)!)
     server.addService(
       { connect: connectMethod, snapshot: snapshotMethod },
-      {
-        connect: (call: AcceptedCall) => this.#accept(call, (pipe, connect) => streams.accept(pipe, connect)),
-        snapshot: (call: AcceptedCall) =>
-          this.#accept(call, (pipe, connect) => streams.acceptSnapshot(pipe, connect)),
-      },
+      { connect: handlerOf(connectMethod), snapshot: handlerOf(snapshotMethod) },
     )
   }
 
@@ -58,13 +66,11 @@ export class GrpcTransport implements Transport {
     return this.#streams.close()
   }
 
-  #accept(
-    call: AcceptedCall,
-    accept: (pipe: AcceptedPipe, connect: (listener: FrameListener) => void) => boolean,
-  ): void {
-    const pipe = new AcceptedPipe(call)
-    if (accept(pipe, (listener) => pipe.connect(listener))) return
-    // gRPC's listener turns the error into a status.
-    call.emit('error', { code: status.UNAVAILABLE, details: `${this.#id} is starting or stopping` })
+  #accept(accept: (pipe: AcceptedPipe, connect: (listener: FrameListener) => void) => boolean): StreamHandler {
+    return (stream) => {
+      const pipe = new AcceptedPipe(stream)
+      if (accept(pipe, (listener) => pipe.connect(listener))) return
+      stream.fail({ code: status.UNAVAILABLE, details: `${this.#id} is starting or stopping` })
+    }
   }
 }

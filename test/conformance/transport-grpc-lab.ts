@@ -4,8 +4,10 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { systemClock } from '../../src/clock.ts'
 import type { NodeId } from '../../src/raft/types.ts'
+import { answerDirectly } from '../../src/server/answer-directly.ts'
 import { peerServerOptions } from '../../src/transport/grpc-options.ts'
 import { GrpcTransport } from '../../src/transport/grpc-transport.ts'
+import { MAX_MESSAGE_BYTES } from '../../src/wire/message-size.ts'
 import { CLUSTER, poll, Recorder, usualPeers } from './transport-lab.ts'
 import type { LabNode, NodeOptions, TransportLab } from './transport-lab.ts'
 
@@ -121,6 +123,7 @@ export async function grpcLab(ids: readonly NodeId[] = ['n1', 'n2', 'n3']): Prom
       const server = new Server(peerServerOptions(electionMs))
       transport.addService(server)
       const port = await listen(server)
+      answerDirectly(server, { streams: { handlers: transport.streamHandlers, maxBytes: MAX_MESSAGE_BYTES } })
       front(at).target = port
       const heard = new Recorder(options.admit, options.offered)
       await transport.start(heard)

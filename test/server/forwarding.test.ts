@@ -8,7 +8,7 @@ import { KvFront } from '../../src/server/kv-front.ts'
 import type { WriteCall } from '../../src/server/calls.ts'
 import { grpcHandlers } from '../../src/server/grpc-calls.ts'
 import { unaryHandlers } from '../../src/server/kv-service.ts'
-import { answerDirectly } from '../../src/server/unary-streams.ts'
+import { answerDirectly } from '../../src/server/answer-directly.ts'
 import { encodeCommand } from '../../src/wire/command.ts'
 import { decodeErrorDetail } from '../../src/wire/error-detail.ts'
 import type { ErrorDetail } from '../../src/wire/error-detail.ts'
@@ -27,7 +27,7 @@ afterEach(() => {
 async function listen(write: (call: WriteCall) => void, peers: Map<string, string>): Promise<string> {
   const never = (): void => assert.fail('nobody reads here')
   const front = new KvFront({ write, read: never, readApplied: never }, LIMITS, { begin: never })
-  const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 })
+  const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 }, {})
   const server = new Server()
   const refuse = (): void => assert.fail('no stream is opened here')
   const handlers = unaryHandlers(front, forwarder)
@@ -42,7 +42,7 @@ async function listen(write: (call: WriteCall) => void, peers: Map<string, strin
       else reject(error)
     })
   })
-  answerDirectly(server, handlers, LIMITS.maxRequestBytes)
+  answerDirectly(server, { unary: { handlers, maxBytes: LIMITS.maxRequestBytes } })
   return `127.0.0.1:${port}`
 }
 

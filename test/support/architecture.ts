@@ -23,11 +23,12 @@ const COMMON = ['src/errors.ts', 'src/clock.ts']
 const LAYERS: Readonly<Record<string, Layer>> = {
   raft: { folders: [], files: [], types: [] },
   wire: { folders: ['raft'], files: COMMON, types: [] },
+  rpc: { folders: [], files: [], types: [] },
   kv: { folders: ['wire', 'raft'], files: COMMON, types: [] },
   storage: { folders: ['kv', 'wire', 'raft'], files: COMMON, types: [] },
-  transport: { folders: ['wire', 'raft'], files: COMMON, types: [] },
-  server: { folders: ['transport', 'storage', 'kv', 'wire', 'raft'], files: COMMON, types: [] },
-  client: { folders: ['wire'], files: COMMON, types: ['src/raft/types.ts'] },
+  transport: { folders: ['rpc', 'wire', 'raft'], files: COMMON, types: [] },
+  server: { folders: ['transport', 'storage', 'kv', 'rpc', 'wire', 'raft'], files: COMMON, types: [] },
+  client: { folders: ['rpc', 'wire'], files: COMMON, types: ['src/raft/types.ts'] },
   check: { folders: [], files: COMMON, types: [] },
   // Of the wire it sees only what the client library hands out.
   chaos: { folders: ['client', 'check'], files: COMMON, types: ['src/wire/proto.ts'] },

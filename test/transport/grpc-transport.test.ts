@@ -4,16 +4,18 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { Client, credentials, Server } from '@grpc/grpc-js'
-import type { ServiceError } from '@grpc/grpc-js'
+import type { ClientDuplexStream, ServerDuplexStream, ServiceError } from '@grpc/grpc-js'
 import { systemClock } from '../../src/clock.ts'
 import { peerChannelOptions, peerServerOptions } from '../../src/transport/grpc-options.ts'
-import type { AcceptedCall, PeerCall } from '../../src/transport/unsent-bytes.ts'
 import { helloTo } from '../../src/transport/hello.ts'
 import { decodePeerFrame, encodeHello, encodePeerFrame } from '../../src/wire/message.ts'
 import { connectMethod } from '../../src/wire/services.ts'
 import { grpcLab, listen } from '../conformance/transport-grpc-lab.ts'
 import type { GrpcLab } from '../conformance/transport-grpc-lab.ts'
 import { bigAppend, CLUSTER, heartbeat } from '../conformance/transport-lab.ts'
+
+type PeerCall = ClientDuplexStream<Uint8Array, Uint8Array>
+type AcceptedCall = ServerDuplexStream<Uint8Array, Uint8Array>
 
 const ELECTION_MS = 300
 const GARBAGE = Buffer.from('this is not protobuf')

@@ -1,19 +1,15 @@
-import type { Server } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
 import { constants } from 'node:http2'
-import type { Http2Server, Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { gunzip, inflate } from 'node:zlib'
+import { framed, PREFIX_BYTES } from '../rpc/framing.ts'
 import { grpcError } from './grpc-errors.ts'
 import { invalid } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall, UnaryHandler } from './unary-call.ts'
-import { Connections } from './unsent-answers.ts'
 import type { UnsentAnswers } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
-
-/** Before every message: whether it is compressed, and its length in four bytes (gRPC over HTTP/2, "Requests"). */
-const PREFIX_BYTES = 5
 
 const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
 const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
@@ -39,59 +35,14 @@ const UNITS: Readonly<Record<string, number>> = Object.freeze({
 /** The longest that a timer can wait. */
 const FOREVER_MS = 2 ** 31 - 1
 
-/**
- * Answers unary calls straight from their HTTP/2 streams. grpc-js makes several objects, promises and a dozen closures
- * for each, and sends a message and its status in two goes: two fifths of what an empty call costs
- * (docs/performance.md), and it does not say what a client has not taken yet. The port, the sessions and everything that
- * is not plain stay grpc-js's: streams and other services.
- *
- * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
- *
- * @param server listens already
- * @param handlers by path
- * @param maxBytes the longest message that is taken in; a longer one is refused by its prefix, and for certain
- * @returns whether it does
- */
-export function answerDirectly(
-  server: Server,
-  handlers: ReadonlyMap<string, UnaryHandler>,
-  maxBytes: number,
-): boolean {
-  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
-  if (http2Servers === undefined || http2Servers.size === 0) return false
-  const connections = new Connections()
-  for (const http2Server of http2Servers.keys()) {
-    const others = http2Server.listeners('stream')
-    http2Server.removeAllListeners('stream')
-    http2Server.on('stream', (...event: [ServerHttp2Stream, IncomingHttpHeaders, number]) => {
-      const [stream, headers] = event
-      const handler = isPlain(headers) ? handlers.get(headers[':path']!) : undefined
-      const { session } = stream
-      if (handler !== undefined && session !== undefined) {
-        new DirectCall(stream, headers, { handler, maxBytes, unsent: connections.unsentOf(session) })
-      } else for (const other of others) other.apply(http2Server, event)
-    })
-  }
-  return true
-}
-
-function isPlain(headers: IncomingHttpHeaders): boolean {
-  const timeout = headers['grpc-timeout']
-  return (
-    headers[':method'] === 'POST' &&
-    headers['content-type']?.startsWith('application/grpc') === true &&
-    (timeout === undefined || millisecondsOf(timeout) !== undefined)
-  )
-}
-
 /** What a `grpc-timeout` comes to; undefined where it is none. */
-function millisecondsOf(timeout: string | string[]): number | undefined {
+export function millisecondsOf(timeout: string | string[]): number | undefined {
   const [, count, unit] = /^(\d{1,8})([HMSmun])$/.exec(String(timeout)) ?? []
   return unit === undefined ? undefined : Number(count) * UNITS[unit]!
 }
 
 /** What a call needs beside its stream. */
-interface Service {
+export interface Service {
   readonly handler: UnaryHandler
   /** The longest message that is taken in. */
   readonly maxBytes: number
@@ -99,7 +50,12 @@ interface Service {
   readonly unsent: UnsentAnswers
 }
 
-class DirectCall implements UnaryCall {
+/**
+ * A unary call straight from its HTTP/2 stream. grpc-js makes several objects, promises and a dozen closures for each, and
+ * sends a message and its status in two goes: two fifths of what an empty call costs (docs/performance.md), and it does
+ * not say what a client has not taken yet.
+ */
+export class DirectCall implements UnaryCall {
   readonly path: string
   readonly forwarded: boolean
   readonly deadline: number
@@ -140,13 +96,9 @@ class DirectCall implements UnaryCall {
 
   answer(response: Bytes): void {
     if (!this.#finish() || !this.#mayAdd(response.length)) return
-    const message = Buffer.allocUnsafe(PREFIX_BYTES + response.length)
-    message[0] = 0
-    message.writeUInt32BE(response.length, 1)
-    message.set(response, PREFIX_BYTES)
     this.#stream.respond(HEADERS, MORE_TO_COME)
     this.#stream.once('wantTrailers', sendOk)
-    this.#stream.end(message)
+    this.#stream.end(framed(response))
   }
 
   fail({ code, details, metadata }: CallStatus): void {

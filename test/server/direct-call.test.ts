@@ -10,7 +10,7 @@ import { grpcFrame } from '../../bench/etcd/h2load.ts'
 import { grpcHandlers } from '../../src/server/grpc-calls.ts'
 import { ERROR_TRAILER } from '../../src/server/grpc-errors.ts'
 import type { UnaryCall, UnaryHandler } from '../../src/server/unary-call.ts'
-import { answerDirectly } from '../../src/server/unary-streams.ts'
+import { answerDirectly } from '../../src/server/answer-directly.ts'
 import { decodeErrorDetail } from '../../src/wire/error-detail.ts'
 import { kvMethods } from '../../src/wire/services.ts'
 
@@ -49,7 +49,8 @@ describe('unary calls straight from their streams', () => {
         error === null ? resolve(bound) : reject(error),
       )
     })
-    assert.equal(answerDirectly(server, handlers, MAX_BYTES), true, 'grpc-js keeps its servers where it did')
+    const answers = answerDirectly(server, { unary: { handlers, maxBytes: MAX_BYTES } })
+    assert.equal(answers, true, 'grpc-js keeps its servers where it did')
     session = connect(`http://127.0.0.1:${port}`)
     grpc = new Client(`127.0.0.1:${port}`, credentials.createInsecure())
   })

@@ -1,0 +1,97 @@
+import { status } from '@grpc/grpc-js'
+import { constants } from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { Framing } from './framing.ts'
+import type { IncomingStream, MessageListener, StreamStatus } from './message-stream.ts'
+
+const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
+const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
+
+const DONE: StreamStatus = Object.freeze({ code: status.OK, details: '' })
+const LOST: StreamStatus = Object.freeze({ code: status.CANCELLED, details: 'the connection was lost' })
+
+/** A stream that somebody dialled, straight on Node's HTTP/2. */
+export class AcceptedStream implements IncomingStream {
+  readonly #stream: ServerHttp2Stream
+  readonly #headers: IncomingHttpHeaders
+  readonly #maxBytes: number
+  #framing: Framing | undefined
+  /** What is said last. */
+  #last = DONE
+  #over = false
+
+  /** @param maxBytes the longest message that is taken in */
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, maxBytes: number) {
+    this.#stream = stream
+    this.#headers = headers
+    this.#maxBytes = maxBytes
+    stream.once('error', () => {}) // 'close' follows
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers[name]?.toString()
+  }
+
+  hear(listener: MessageListener): void {
+    const stream = this.#stream
+    this.#framing = new Framing(stream, this.#maxBytes, {
+      message: (bytes) => listener.message(bytes),
+      left: () => listener.left(),
+      broken: (why) => this.fail(why),
+    })
+    // It comes also where the stream breaks off.
+    stream.once('end', () => this.#over || stream.aborted || listener.ended())
+    stream.once('close', () => {
+      if (this.#over) return
+      this.#over = true
+      this.#framing?.silence()
+      listener.closed(this.#last !== DONE ? this.#last : stream.aborted ? LOST : undefined)
+    })
+  }
+
+  get unsentBytes(): number {
+    return this.#framing?.unsentBytes ?? 0
+  }
+
+  send(message: Uint8Array): void {
+    this.#begin()
+    this.#framing?.send(message)
+  }
+
+  end(): void {
+    this.#begin()
+    this.#stream.end()
+  }
+
+  fail(why: StreamStatus): void {
+    this.#framing?.silence()
+    this.#last = why
+    this.end()
+  }
+
+  abort(): void {
+    this.#over = true
+    this.#framing?.silence()
+    this.#stream.close(constants.NGHTTP2_CANCEL)
+  }
+
+  pause(): void {
+    this.#stream.pause()
+  }
+
+  resume(): void {
+    this.#stream.resume()
+  }
+
+  /** The head of the answer goes with the first thing that is said. */
+  #begin(): void {
+    const stream = this.#stream
+    if (stream.headersSent || stream.destroyed || stream.closed) return
+    stream.respond(HEADERS, MORE_TO_COME)
+    stream.once('wantTrailers', () => stream.sendTrailers(trailersOf(this.#last)))
+  }
+}
+
+function trailersOf({ code, details }: StreamStatus): Record<string, string> {
+  return { 'grpc-status': String(code), ...(details !== '' && { 'grpc-message': encodeURI(details) }) }
+}
