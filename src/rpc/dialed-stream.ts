@@ -100,7 +100,10 @@ export class DialedStream implements MessageStream {
 
   #connect(address: string, { windowBytes, keepalive }: DialOptions): ClientHttp2Session {
     const window = windowBytes !== undefined && { initialWindowSize: windowBytes }
-    const session = connect(`http://${address}`, { settings: { enablePush: false, ...window } })
+    const session = connect(`http://${address}`, {
+      settings: { enablePush: false, ...window },
+      maxSessionMemory: Number.MAX_SAFE_INTEGER, // what may wait to leave is for the owner to say
+    })
     if (windowBytes !== undefined) session.once('connect', () => session.setLocalWindowSize(windowBytes))
     // Its settings are the first thing that the other side says.
     if (keepalive !== undefined) session.once('remoteSettings', () => this.#askLater(keepalive))
@@ -129,6 +132,7 @@ export class DialedStream implements MessageStream {
 
   #ask(keepalive: Keepalive): void {
     const session = this.#session
+    if (session.destroyed) return
     let answered = false
     const silent = (): void => {
       if (!answered) this.#close({ code: status.UNAVAILABLE, details: 'the other side does not answer pings' })
