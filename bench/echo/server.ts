@@ -11,7 +11,10 @@ const server = new Server({ 'grpc.enable_channelz': 0 })
 server.addService({ Put: kvMethods.Put }, grpcHandlers(handlers))
 server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error
-  if (process.argv[2] === 'direct' && !answerDirectly(server, { unary: { handlers, maxBytes: 4 * 1024 * 1024 } })) {
+  if (
+    process.argv[2] === 'direct' &&
+    !answerDirectly(server, { unary: { handlers, maxBytes: 4 * 1024 * 1024 } })
+  ) {
     throw new Error('this grpc-js keeps its servers elsewhere: there is no direct way')
   }
   process.send!(port)

@@ -63,16 +63,21 @@ class GrpcConnection implements Connection {
   #unsentBytes = 0
 
   constructor(endpoint: string, handlers: ConnectionHandlers) {
-    this.#stream = new DialedStream(endpoint, exchangeMethod.path, {}, {
-      message: (bytes) => handlers.frame(bytes),
-      left: () => {
-        const before = this.#unsentBytes
-        this.#unsentBytes = this.#stream.unsentBytes
-        if (before > DRAINED_BYTES && this.#unsentBytes <= DRAINED_BYTES) handlers.drained()
+    this.#stream = new DialedStream(
+      endpoint,
+      exchangeMethod.path,
+      {},
+      {
+        message: (bytes) => handlers.frame(bytes),
+        left: () => {
+          const before = this.#unsentBytes
+          this.#unsentBytes = this.#stream.unsentBytes
+          if (before > DRAINED_BYTES && this.#unsentBytes <= DRAINED_BYTES) handlers.drained()
+        },
+        ended: () => {},
+        closed: (why) => handlers.closed(errorOf(endpoint, why)),
       },
-      ended: () => {},
-      closed: (why) => handlers.closed(errorOf(endpoint, why)),
-    })
+    )
   }
 
   get unsentBytes(): number {

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js'
-import { connect, constants } from 'node:http2'
+import { connect } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import type { Clock, Timer } from '../clock.ts'
 import { Framing } from './framing.ts'
 import type { MessageListener, MessageStream, StreamStatus } from './message-stream.ts'
 
@@ -8,6 +9,7 @@ import type { MessageListener, MessageStream, StreamStatus } from './message-str
 export interface Keepalive {
   readonly everyMs: number
   readonly timeoutMs: number
+  readonly clock: Clock
 }
 
 export interface DialOptions {
@@ -28,11 +30,8 @@ const HEADERS: Headers = Object.freeze({
   te: 'trailers',
 })
 
-/** What HTTP/2's reasons for a reset mean, where it is more than that the stream is gone (gRPC over HTTP/2, "Errors"). */
-const RESETS: ReadonlyMap<number, StreamStatus> = new Map([
-  [constants.NGHTTP2_ENHANCE_YOUR_CALM, { code: status.RESOURCE_EXHAUSTED, details: 'the other side has enough of it' }],
-  [constants.NGHTTP2_INADEQUATE_SECURITY, { code: status.PERMISSION_DENIED, details: 'the other side wants more security' }],
-])
+/** Errors that come when the other side resets the stream or closes the connection, and have only HTTP/2's number for it. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['ERR_HTTP2_SESSION_ERROR', 'ERR_HTTP2_STREAM_ERROR'])
 
 const LOST: StreamStatus = Object.freeze({ code: status.UNAVAILABLE, details: 'the connection was lost' })
 
@@ -47,7 +46,7 @@ export class DialedStream implements MessageStream {
   readonly #stream: ClientHttp2Stream
   readonly #framing: Framing
   readonly #listener: MessageListener
-  #keepalive: NodeJS.Timeout | undefined
+  #keepalive: Timer | undefined
   /** The other side's last word. */
   #status: StreamStatus | undefined
   /** What went wrong where it had none. */
@@ -107,48 +106,51 @@ export class DialedStream implements MessageStream {
     if (windowBytes !== undefined) session.once('connect', () => session.setLocalWindowSize(windowBytes))
     // Its settings are the first thing that the other side says.
     if (keepalive !== undefined) session.once('remoteSettings', () => this.#askLater(keepalive))
-    session.on('error', (error) => this.#failed(error))
-    session.once('close', () => clearTimeout(this.#keepalive))
+    session.on('error', (error: Error) => this.#failed(error))
+    session.once('close', () => this.#keepalive?.cancel())
     return session
   }
 
   #request(path: string, headers: Headers | undefined): ClientHttp2Stream {
     const stream = this.#session.request({ ...HEADERS, ':path': path, ...headers }, { endStream: false })
     stream.on('response', (answer) => (this.#status = statusOf(answer)))
-    stream.on('trailers', (trailers) => (this.#status = statusOf(trailers)))
-    stream.on('error', (error) => this.#failed(error))
+    stream.on('trailers', (trailers: IncomingHttpHeaders) => (this.#status = statusOf(trailers)))
+    stream.on('error', (error: Error) => this.#failed(error))
     // It comes also where the stream breaks off: then 'close' follows, and knows why.
     stream.on('end', () => this.#status !== undefined && this.#close(this.#status))
     stream.on('close', () => {
-      this.#close(this.#status ?? this.#failure ?? RESETS.get(stream.rstCode) ?? LOST)
+      this.#close(this.#status ?? this.#failure ?? LOST)
       this.#session.close()
     })
     return stream
   }
 
   #askLater(keepalive: Keepalive): void {
-    this.#keepalive = setTimeout(() => this.#ask(keepalive), keepalive.everyMs).unref()
+    this.#keepalive = keepalive.clock.after(keepalive.everyMs, () => this.#ask(keepalive))
   }
 
   #ask(keepalive: Keepalive): void {
     const session = this.#session
     if (session.destroyed) return
+    const { clock, timeoutMs } = keepalive
     let answered = false
     const silent = (): void => {
-      if (!answered) this.#close({ code: status.UNAVAILABLE, details: 'the other side does not answer pings' })
+      if (!answered)
+        this.#close({ code: status.UNAVAILABLE, details: 'the other side does not answer pings' })
     }
     // What has arrived is seen to first: it may be this process that was held up.
-    this.#keepalive = setTimeout(() => setImmediate(silent), keepalive.timeoutMs).unref()
+    this.#keepalive = clock.after(timeoutMs, () => clock.soon(silent))
     session.ping(() => {
       answered = true
-      clearTimeout(this.#keepalive)
+      this.#keepalive?.cancel()
       if (!session.destroyed) this.#askLater(keepalive)
     })
   }
 
   #failed(error: Error): void {
     // That a stream was cancelled says nothing: its cause does.
-    const cause = error.cause instanceof Error ? error.cause : error
+    const cause: NodeJS.ErrnoException = error.cause instanceof Error ? error.cause : error
+    if (cause.code !== undefined && SAYS_NOTHING.has(cause.code)) return
     this.#failure ??= { code: status.UNAVAILABLE, details: wordsOf(cause) }
   }
 
@@ -162,9 +164,12 @@ export class DialedStream implements MessageStream {
 /** What an answer's head or end says of how the call went; undefined where it is to go on. */
 function statusOf(headers: IncomingHttpHeaders): StreamStatus | undefined {
   const { ':status': http, 'grpc-status': code, 'grpc-message': message } = headers
-  if (code !== undefined) return { code: Number(code), details: decoded(String(message ?? '')) }
+  if (code !== undefined) return { code: Number(code) as status, details: decoded(String(message ?? '')) }
   if (http === undefined || Number(http) === 200) return undefined
-  return { code: status.UNAVAILABLE, details: `it answers with HTTP status ${String(http)}: is it another service?` }
+  return {
+    code: status.UNAVAILABLE,
+    details: `it answers with HTTP status ${String(http)}: is it another service?`,
+  }
 }
 
 function decoded(message: string): string {

@@ -102,7 +102,7 @@ export class Framing {
     return part.length
   }
 
-  #break(code: number, details: string): void {
+  #break(code: status, details: string): void {
     this.silence()
     this.#listener.broken({ code, details })
   }

@@ -1,3 +1,5 @@
+import type { status } from '@grpc/grpc-js'
+
 /**
  * A stream of messages both ways, as gRPC has it, from one of its ends. Nothing here throws, also where the stream is
  * gone; nothing is heard while one of these is called.
@@ -30,8 +32,7 @@ export interface MessageListener {
 
 /** Why a stream is over, as gRPC says it. */
 export interface StreamStatus {
-  /** gRPC's number. */
-  readonly code: number
+  readonly code: status
   readonly details: string
 }
 

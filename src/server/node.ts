@@ -108,8 +108,9 @@ class Node implements RunningNode {
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)
-    const { electionMs } = config
-    this.#forwarder = new Forwarder(config.peers, peerChannelOptions(electionMs), peerDialOptions(electionMs))
+    const { electionMs, peers } = config
+    const dialing = peerDialOptions(electionMs, systemClock())
+    this.#forwarder = new Forwarder(peers, peerChannelOptions(electionMs), dialing)
   }
 
   /** However it ends, nothing of it stays open. */
@@ -153,7 +154,10 @@ class Node implements RunningNode {
     this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
     answerDirectly(this.#peerServer, {
       unary: { handlers: this.#unary, maxBytes: MAX_MESSAGE_BYTES },
-      streams: { handlers: new Map([...this.#streams, ...transport.streamHandlers]), maxBytes: MAX_MESSAGE_BYTES },
+      streams: {
+        handlers: new Map([...this.#streams, ...transport.streamHandlers]),
+        maxBytes: MAX_MESSAGE_BYTES,
+      },
     })
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()

@@ -23,7 +23,8 @@ export class DialedPipe implements OutgoingPipe {
       message: (bytes) => listener.onFrame(bytes),
       left: () => {},
       ended: () => {},
-      closed: (why) => listener.onEnd(why === undefined ? `${name} closed the stream` : `${name}: ${describe(why)}`),
+      closed: (why) =>
+        listener.onEnd(why === undefined ? `${name} closed the stream` : `${name}: ${describe(why)}`),
     })
   }
 

@@ -1,4 +1,5 @@
 import type { ChannelOptions } from '@grpc/grpc-js'
+import type { Clock } from '../clock.ts'
 import type { DialOptions } from '../rpc/dialed-stream.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 
@@ -26,11 +27,11 @@ export function peerServerOptions(electionMs: number): ChannelOptions {
 }
 
 /** How a stream to a peer is dialled. `electionMs`: the election time-out, in milliseconds. */
-export function peerDialOptions(electionMs: number): DialOptions {
+export function peerDialOptions(electionMs: number, clock: Clock): DialOptions {
   return {
     maxMessageBytes: MAX_MESSAGE_BYTES,
     windowBytes: FLOW_CONTROL_WINDOW_BYTES,
-    keepalive: { everyMs: Math.ceil(electionMs / 2), timeoutMs: electionMs },
+    keepalive: { everyMs: Math.ceil(electionMs / 2), timeoutMs: electionMs, clock },
   }
 }
 

@@ -24,7 +24,7 @@ export class GrpcTransport implements Transport {
 
   constructor(options: PeerOptions) {
     this.#id = options.self.id
-    const dialOptions = peerDialOptions(options.electionMs)
+    const dialOptions = peerDialOptions(options.electionMs, options.clock)
     this.#streams = new StreamTransport(options, {
       messages: (address) => new DialedPipe(address, connectMethod.path, dialOptions),
       snapshots: (address) => new DialedPipe(address, snapshotMethod.path, dialOptions),
@@ -66,7 +66,9 @@ export class GrpcTransport implements Transport {
     return this.#streams.close()
   }
 
-  #accept(accept: (pipe: AcceptedPipe, connect: (listener: FrameListener) => void) => boolean): StreamHandler {
+  #accept(
+    accept: (pipe: AcceptedPipe, connect: (listener: FrameListener) => void) => boolean,
+  ): StreamHandler {
     return (stream) => {
       const pipe = new AcceptedPipe(stream)
       if (accept(pipe, (listener) => pipe.connect(listener))) return

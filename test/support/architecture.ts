@@ -23,7 +23,7 @@ const COMMON = ['src/errors.ts', 'src/clock.ts']
 const LAYERS: Readonly<Record<string, Layer>> = {
   raft: { folders: [], files: [], types: [] },
   wire: { folders: ['raft'], files: COMMON, types: [] },
-  rpc: { folders: [], files: [], types: [] },
+  rpc: { folders: [], files: COMMON, types: [] },
   kv: { folders: ['wire', 'raft'], files: COMMON, types: [] },
   storage: { folders: ['kv', 'wire', 'raft'], files: COMMON, types: [] },
   transport: { folders: ['rpc', 'wire', 'raft'], files: COMMON, types: [] },
