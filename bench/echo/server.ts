@@ -13,7 +13,7 @@ server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port
   if (error !== null) throw error
   if (
     process.argv[2] === 'direct' &&
-    !answerDirectly(server, { unary: { handlers, maxBytes: 4 * 1024 * 1024 } })
+    !answerDirectly(server, { unary: { handlers, maxBytes: 4 * 1024 * 1024 }, windowBytes: 1024 * 1024 })
   ) {
     throw new Error('this grpc-js keeps its servers elsewhere: there is no direct way')
   }

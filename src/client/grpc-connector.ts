@@ -10,10 +10,7 @@ import type { Connection, ConnectionHandlers, Connector, Runtime } from './conne
 /** When this much or less waits to leave, more may be sent. In bytes. */
 const DRAINED_BYTES = 1024 * 1024
 
-/**
- * Every connection is a TCP connection of its own: one that is suspect is dropped with everything that is stuck
- * in it, and the next one cannot inherit its silence.
- */
+/** For questions beside the stream. */
 const CHANNEL_OPTIONS = Object.freeze({
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_http_proxy': 0,

@@ -34,19 +34,23 @@ export class AcceptedStream implements IncomingStream {
 
   hear(listener: MessageListener): void {
     const stream = this.#stream
-    this.#framing = new Framing(stream, this.#maxBytes, {
-      message: (bytes) => listener.message(bytes),
-      left: () => listener.left(),
-      broken: (why) => this.fail(why),
-    })
-    // It comes also where the stream breaks off.
-    stream.once('end', () => this.#over || stream.aborted || listener.ended())
-    stream.once('close', () => {
+    const closed = (why: StreamStatus | undefined): void => {
       if (this.#over) return
       this.#over = true
       this.#framing?.silence()
-      listener.closed(this.#last !== DONE ? this.#last : stream.aborted ? LOST : undefined)
+      listener.closed(why)
+    }
+    this.#framing = new Framing(stream, this.#maxBytes, {
+      message: (bytes) => listener.message(bytes),
+      left: () => listener.left(),
+      broken: (why) => {
+        this.fail(why)
+        closed(why)
+      },
     })
+    // It comes also where the stream breaks off.
+    stream.once('end', () => this.#over || this.#last !== DONE || stream.aborted || listener.ended())
+    stream.once('close', () => closed(this.#last !== DONE ? this.#last : stream.aborted ? LOST : undefined))
   }
 
   get unsentBytes(): number {
@@ -67,6 +71,8 @@ export class AcceptedStream implements IncomingStream {
     this.#framing?.silence()
     this.#last = why
     this.end()
+    // Who failed it may have paused it: it would never close.
+    this.#stream.resume()
   }
 
   abort(): void {

@@ -1,6 +1,8 @@
 import { status } from '@grpc/grpc-js'
-import { connect } from 'node:http2'
+import { connect as connectHttp2 } from 'node:http2'
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
 import { Framing } from './framing.ts'
 import type { MessageListener, MessageStream, StreamStatus } from './message-stream.ts'
@@ -30,6 +32,9 @@ const HEADERS: Headers = Object.freeze({
   te: 'trailers',
 })
 
+/** How long one of several addresses of a name is tried before the next, in milliseconds (Node's 250 are few across a sea). */
+const ATTEMPT_MS = 2000
+
 /** Errors that come when the other side resets the stream or closes the connection, and have only HTTP/2's number for it. */
 const SAYS_NOTHING: ReadonlySet<string> = new Set(['ERR_HTTP2_SESSION_ERROR', 'ERR_HTTP2_STREAM_ERROR'])
 
@@ -42,6 +47,7 @@ const LOST: StreamStatus = Object.freeze({ code: status.UNAVAILABLE, details: 't
  * give up a connection that is not established yet.
  */
 export class DialedStream implements MessageStream {
+  readonly #socket: Socket
   readonly #session: ClientHttp2Session
   readonly #stream: ClientHttp2Stream
   readonly #framing: Framing
@@ -60,8 +66,9 @@ export class DialedStream implements MessageStream {
    */
   constructor(address: string, path: string, options: DialOptions, listener: MessageListener) {
     this.#listener = listener
-    this.#session = this.#connect(address, options)
-    this.#stream = this.#request(path, options.headers)
+    this.#socket = connect({ ...splitAddress(address), autoSelectFamilyAttemptTimeout: ATTEMPT_MS })
+    this.#session = this.#connect(options)
+    this.#stream = this.#request({ ...HEADERS, ':authority': address, ':path': path, ...options.headers })
     this.#framing = new Framing(this.#stream, options.maxMessageBytes ?? Infinity, {
       message: (bytes) => listener.message(bytes),
       left: () => listener.left(),
@@ -86,7 +93,11 @@ export class DialedStream implements MessageStream {
     this.#over = true
     this.#framing.silence()
     // Not now: Node may be reading from the session, whose memory it would free.
-    setImmediate(() => this.#session.destroy())
+    setImmediate(() => {
+      this.#session.destroy()
+      // It would wait for what cannot leave, or for a connection that does not come about.
+      this.#socket.destroy()
+    })
   }
 
   pause(): void {
@@ -97,13 +108,18 @@ export class DialedStream implements MessageStream {
     this.#stream.resume()
   }
 
-  #connect(address: string, { windowBytes, keepalive }: DialOptions): ClientHttp2Session {
+  #connect({ windowBytes, keepalive }: DialOptions): ClientHttp2Session {
     const window = windowBytes !== undefined && { initialWindowSize: windowBytes }
-    const session = connect(`http://${address}`, {
+    // The socket knows where it goes, and the request says it.
+    const session = connectHttp2('http://localhost', {
+      createConnection: () => this.#socket,
       settings: { enablePush: false, ...window },
       maxSessionMemory: Number.MAX_SAFE_INTEGER, // what may wait to leave is for the owner to say
     })
-    if (windowBytes !== undefined) session.once('connect', () => session.setLocalWindowSize(windowBytes))
+    session.once('connect', () => {
+      // It comes also where the session was given up meanwhile.
+      if (windowBytes !== undefined && !session.destroyed) session.setLocalWindowSize(windowBytes)
+    })
     // Its settings are the first thing that the other side says.
     if (keepalive !== undefined) session.once('remoteSettings', () => this.#askLater(keepalive))
     session.on('error', (error: Error) => this.#failed(error))
@@ -111,17 +127,17 @@ export class DialedStream implements MessageStream {
     return session
   }
 
-  #request(path: string, headers: Headers | undefined): ClientHttp2Stream {
-    const stream = this.#session.request({ ...HEADERS, ':path': path, ...headers }, { endStream: false })
+  #request(headers: Headers): ClientHttp2Stream {
+    const stream = this.#session.request(headers, { endStream: false })
     stream.on('response', (answer) => (this.#status = statusOf(answer)))
     stream.on('trailers', (trailers: IncomingHttpHeaders) => (this.#status = statusOf(trailers)))
     stream.on('error', (error: Error) => this.#failed(error))
-    // It comes also where the stream breaks off: then 'close' follows, and knows why.
-    stream.on('end', () => this.#status !== undefined && this.#close(this.#status))
-    stream.on('close', () => {
-      this.#close(this.#status ?? this.#failure ?? LOST)
-      this.#session.close()
+    // It comes also where the stream breaks off, or without a last word: then 'close' follows, and knows why.
+    stream.on('end', () => {
+      if (this.#status !== undefined) this.#close(this.#status)
+      else stream.end()
     })
+    stream.on('close', () => this.#close(this.#status ?? this.#failure ?? LOST))
     return stream
   }
 
@@ -140,10 +156,11 @@ export class DialedStream implements MessageStream {
     }
     // What has arrived is seen to first: it may be this process that was held up.
     this.#keepalive = clock.after(timeoutMs, () => clock.soon(silent))
-    session.ping(() => {
+    session.ping((error) => {
+      if (error !== null) return
       answered = true
       this.#keepalive?.cancel()
-      if (!session.destroyed) this.#askLater(keepalive)
+      this.#askLater(keepalive)
     })
   }
 
@@ -184,4 +201,13 @@ function decoded(message: string): string {
 function wordsOf(error: Error): string {
   if (error instanceof AggregateError) return error.errors.map((each: Error) => each.message).join('; ')
   return error.message
+}
+
+/** What is no address becomes the name of a host that nobody knows. */
+function splitAddress(address: string): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[(.+)\]|(.+)):(\d{1,5})$/.exec(address) ?? []
+  const host = bracketed ?? plain
+  return host === undefined || Number(port) > 65_535
+    ? { host: address, port: 0 }
+    : { host, port: Number(port) }
 }

@@ -52,9 +52,9 @@ export class Framing {
     const { length } = message
     if (this.#silent || this.#stream.destroyed || this.#stream.writableEnded) return
     this.#unsent += length
-    this.#stream.write(framed(message), () => {
+    this.#stream.write(framed(message), (error) => {
       this.#unsent -= length
-      if (!this.#silent) this.#listener.left()
+      if (!this.#silent && !error) this.#listener.left()
     })
   }
 

@@ -18,6 +18,7 @@ class GrpcStream implements IncomingStream {
   readonly #call: Call
   #unsent = 0
   #over = false
+  #failed: StreamStatus | undefined
   #left = (): void => {}
 
   constructor(call: Call) {
@@ -35,11 +36,14 @@ class GrpcStream implements IncomingStream {
       listener.closed(why)
     }
     this.#left = () => this.#over || listener.left()
-    this.#call.on('data', (bytes: Bytes) => this.#over || listener.message(bytes))
-    this.#call.on('end', () => this.#over || listener.ended())
-    this.#call.on('cancelled', () => closed(LOST))
-    this.#call.on('error', (error: Error) => closed({ code: status.UNKNOWN, details: error.message }))
-    this.#call.on('close', () => closed(undefined))
+    this.#call.on('data', (bytes: Bytes) => this.#over || this.#failed || listener.message(bytes))
+    this.#call.on('end', () => this.#over || this.#failed || listener.ended())
+    this.#call.on('cancelled', () => closed(this.#failed ?? LOST))
+    this.#call.on('error', (error: Error) => {
+      const why = this.#failed ?? { code: status.UNKNOWN, details: error.message }
+      setImmediate(() => closed(why))
+    })
+    this.#call.on('close', () => closed(this.#failed))
   }
 
   /** grpc-js's own streams count objects, not bytes. */
@@ -63,6 +67,7 @@ class GrpcStream implements IncomingStream {
 
   /** grpc-js's listener turns the error into a status. */
   fail(why: StreamStatus): void {
+    this.#failed = why
     this.#call.emit('error', why)
   }
 

@@ -1,5 +1,5 @@
 import type { Server } from '@grpc/grpc-js'
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { AcceptedStream } from '../rpc/accepted-stream.ts'
 import type { StreamHandler } from '../rpc/message-stream.ts'
 import { DirectCall, millisecondsOf } from './direct-call.ts'
@@ -17,6 +17,11 @@ export interface Answering<Handler> {
 export interface DirectHandlers {
   readonly unary?: Answering<UnaryHandler>
   readonly streams?: Answering<StreamHandler>
+  /**
+   * What may be under way on a connection before it was read, in bytes: HTTP/2's own 64 KiB would be a round trip each.
+   * grpc-js's server cannot be told.
+   */
+  readonly windowBytes: number
 }
 
 /**
@@ -34,6 +39,7 @@ export function answerDirectly(server: Server, handlers: DirectHandlers): boolea
   if (http2Servers === undefined || http2Servers.size === 0) return false
   const router = new Router(handlers)
   for (const http2Server of http2Servers.keys()) {
+    http2Server.on('session', (session) => widen(session, handlers.windowBytes))
     const others = http2Server.listeners('stream')
     http2Server.removeAllListeners('stream')
     http2Server.on('stream', (...event: [ServerHttp2Stream, IncomingHttpHeaders, number]) => {
@@ -71,6 +77,11 @@ class Router {
     new DirectCall(stream, headers, { handler, maxBytes, unsent: this.#connections.unsentOf(session) })
     return true
   }
+}
+
+function widen(session: ServerHttp2Session, windowBytes: number): void {
+  session.setLocalWindowSize(windowBytes)
+  session.settings({ initialWindowSize: windowBytes })
 }
 
 function isGrpc(headers: IncomingHttpHeaders): boolean {

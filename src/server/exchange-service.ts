@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js'
+import type { ClientDuplexStream } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
-import type { DialedStream } from '../rpc/dialed-stream.ts'
-import type { IncomingStream, MessageStream } from '../rpc/message-stream.ts'
+import type { IncomingStream } from '../rpc/message-stream.ts'
 import { ExchangeStream } from './exchange-stream.ts'
 import type { ClientLink, ExchangeHost, LeaderRelay } from './exchange-stream.ts'
 import type { Forwarder } from './forwarder.ts'
@@ -10,7 +10,7 @@ import { MAX_UNREAD_BYTES } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
 
-/** While this much or more waits for one side of a relay to take it, the other side has to wait, in bytes. */
+/** While more than this waits for a client to take it, the leader has to wait, in bytes. */
 const MAX_RELAYED_BYTES = 256 * 1024
 
 /** `Kv.Exchange` over gRPC: greets each client, then answers its stream itself or passes it on to the leader. */
@@ -25,7 +25,11 @@ export class ExchangeService {
   }
 
   readonly handle = (client: IncomingStream): void => {
-    const link = new GrpcLink(client, this.#forwarder)
+    const gone = (): void => {
+      this.#open.delete(client)
+      stream.close()
+    }
+    const link = new GrpcLink(client, this.#forwarder, gone)
     const stream = new ExchangeStream(this.#host, link)
     this.#open.add(client)
     client.hear({
@@ -33,10 +37,7 @@ export class ExchangeService {
       left: () => link.relay?.clientTook(),
       // The client asks nothing more, but waits for the answers that it is owed.
       ended: () => link.relay?.endOfRequests() ?? stream.finish(() => client.end()),
-      closed: () => {
-        this.#open.delete(client)
-        stream.close()
-      },
+      closed: gone,
     })
   }
 
@@ -49,11 +50,14 @@ export class ExchangeService {
 class GrpcLink implements ClientLink {
   readonly #client: IncomingStream
   readonly #forwarder: Forwarder
+  readonly #gone: () => void
   relay: Relay | undefined
 
-  constructor(client: IncomingStream, forwarder: Forwarder) {
+  /** @param gone hears that the client was dropped */
+  constructor(client: IncomingStream, forwarder: Forwarder, gone: () => void) {
     this.#client = client
     this.#forwarder = forwarder
+    this.#gone = gone
   }
 
   get forwarded(): boolean {
@@ -67,6 +71,7 @@ class GrpcLink implements ClientLink {
   send(frame: Bytes): boolean {
     if (this.#client.unsentBytes > MAX_UNREAD_BYTES) {
       this.#client.abort()
+      this.#gone()
       return false
     }
     this.#client.send(frame)
@@ -78,7 +83,7 @@ class GrpcLink implements ClientLink {
   }
 
   relayTo(leader: NodeId): LeaderRelay {
-    this.relay = new Relay(this.#client, leader, this.#forwarder)
+    this.relay = new Relay(this.#client, this.#forwarder.exchange(leader))
     return this.relay
   }
 }
@@ -86,31 +91,31 @@ class GrpcLink implements ClientLink {
 /** A client's stream, passed on to the leader frame by frame, each side no faster than the other takes it. */
 class Relay implements LeaderRelay {
   readonly #client: IncomingStream
-  readonly #leader: DialedStream
+  readonly #leader: ClientDuplexStream<Bytes, Bytes>
 
-  constructor(client: IncomingStream, leader: NodeId, forwarder: Forwarder) {
+  constructor(client: IncomingStream, leader: ClientDuplexStream<Bytes, Bytes>) {
     this.#client = client
-    this.#leader = forwarder.exchange(leader, {
-      message: (bytes) => pass(bytes, this.#leader, client),
-      left: () => roomy(this.#leader) && client.resume(),
-      ended: () => {},
-      closed: (why) => {
-        if (why === undefined) client.end()
-        else {
-          const details = `the stream to the leader broke: ${why.details}`
-          client.fail({ code: status.UNAVAILABLE, details })
-        }
-      },
+    this.#leader = leader
+    leader.on('data', (bytes: Bytes) => {
+      client.send(bytes)
+      if (client.unsentBytes > MAX_RELAYED_BYTES) leader.pause()
+    })
+    leader.on('end', () => client.end())
+    leader.on('error', (error: Error) => {
+      client.fail({ code: status.UNAVAILABLE, details: `the stream to the leader broke: ${error.message}` })
     })
   }
 
   toLeader(bytes: Bytes): void {
-    pass(bytes, this.#client, this.#leader)
+    if (!this.#leader.write(bytes)) {
+      this.#client.pause()
+      this.#leader.once('drain', () => this.#client.resume())
+    }
   }
 
   /** The client has taken something of what the leader said. */
   clientTook(): void {
-    if (roomy(this.#client)) this.#leader.resume()
+    if (this.#client.unsentBytes <= MAX_RELAYED_BYTES) this.#leader.resume()
   }
 
   /** The client has half-closed: the leader ends the stream once it has answered everything. */
@@ -120,15 +125,6 @@ class Relay implements LeaderRelay {
   }
 
   close(): void {
-    this.#leader.abort()
+    this.#leader.cancel()
   }
-}
-
-function pass(bytes: Bytes, from: MessageStream, to: MessageStream): void {
-  to.send(bytes)
-  if (!roomy(to)) from.pause()
-}
-
-function roomy(stream: MessageStream): boolean {
-  return stream.unsentBytes < MAX_RELAYED_BYTES
 }

@@ -1,15 +1,14 @@
 import { Client, credentials, Metadata, status } from '@grpc/grpc-js'
-import type { ChannelOptions, MethodDefinition, ServiceError } from '@grpc/grpc-js'
+import type { ChannelOptions, ClientDuplexStream, MethodDefinition, ServiceError } from '@grpc/grpc-js'
 import type { NodeId } from '../raft/types.ts'
-import { DialedStream } from '../rpc/dialed-stream.ts'
-import type { DialOptions } from '../rpc/dialed-stream.ts'
-import type { MessageListener } from '../rpc/message-stream.ts'
 import { kvMethods } from '../wire/services.ts'
 import type { ErrorDetail } from '../wire/error-detail.ts'
 import { ERROR_TRAILER, grpcError } from './grpc-errors.ts'
 import { tooBusy } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
 import type { CallStatus, UnaryCall } from './unary-call.ts'
+
+type Bytes = Uint8Array
 
 /** What may be refused also after it was executed: it changes nothing. */
 const READS: ReadonlySet<string> = new Set([kvMethods.Get.path, kvMethods.GetMany.path])
@@ -26,18 +25,12 @@ export function isForwarded(metadata: Metadata): boolean {
 export class Forwarder {
   readonly #peers: ReadonlyMap<NodeId, string>
   readonly #options: ChannelOptions
-  readonly #dialing: DialOptions
   readonly #clients = new Map<NodeId, Client>()
 
-  /**
-   * @param peers the peer addresses of the other nodes
-   * @param options of the channels for unary calls
-   * @param dialing how streams are dialled
-   */
-  constructor(peers: ReadonlyMap<NodeId, string>, options: ChannelOptions, dialing: DialOptions) {
+  /** @param peers the peer addresses of the other nodes */
+  constructor(peers: ReadonlyMap<NodeId, string>, options: ChannelOptions) {
     this.#peers = peers
     this.#options = options
-    this.#dialing = dialing
   }
 
   /** Asks the leader what this node was asked, within the caller's deadline. */
@@ -84,9 +77,10 @@ export class Forwarder {
   }
 
   /** Opens an Exchange stream to the leader. */
-  exchange(leader: NodeId, listener: MessageListener): DialedStream {
-    const options = { ...this.#dialing, headers: { [FORWARDED]: '1' } }
-    return new DialedStream(this.#peers.get(leader)!, kvMethods.Exchange.path, options, listener)
+  exchange(leader: NodeId): ClientDuplexStream<Bytes, Bytes> {
+    const { path, requestSerialize, responseDeserialize } = kvMethods.Exchange
+    const client = this.#client(leader)
+    return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, forwardedMetadata())
   }
 
   close(): void {

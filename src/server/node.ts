@@ -10,7 +10,7 @@ import type { StopError } from '../errors.ts'
 import { NodeDisk } from '../storage/node-disk.ts'
 import { grpcStreamHandler } from '../rpc/grpc-stream.ts'
 import type { StreamHandler } from '../rpc/message-stream.ts'
-import { peerChannelOptions, peerDialOptions, peerServerOptions } from '../transport/grpc-options.ts'
+import { PEER_WINDOW_BYTES, peerChannelOptions, peerServerOptions } from '../transport/grpc-options.ts'
 import { GrpcTransport } from '../transport/grpc-transport.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 import { kvMethods, loadProtos } from '../wire/proto.ts'
@@ -32,6 +32,9 @@ import { digestsHandler, Upkeep } from './upkeep.ts'
 
 /** What a unary message may weigh beyond the largest request, in bytes: heads, and fields that are newer than this node. */
 const MESSAGE_OVERHEAD_BYTES = 1024 * 1024
+
+/** What a client may have sent before it was read, in bytes. */
+const CLIENT_WINDOW_BYTES = 1024 * 1024
 
 /** How often a client that says nothing is asked whether it lives, in milliseconds: some vanish without a word. */
 const CLIENT_KEEPALIVE_MS = 30_000
@@ -108,9 +111,7 @@ class Node implements RunningNode {
       'grpc.enable_channelz': 0,
     })
     this.#peerServer = new Server(peerOptions)
-    const { electionMs, peers } = config
-    const dialing = peerDialOptions(electionMs, systemClock())
-    this.#forwarder = new Forwarder(peers, peerChannelOptions(electionMs), dialing)
+    this.#forwarder = new Forwarder(config.peers, peerChannelOptions(config.electionMs))
   }
 
   /** However it ends, nothing of it stays open. */
@@ -158,6 +159,7 @@ class Node implements RunningNode {
         handlers: new Map([...this.#streams, ...transport.streamHandlers]),
         maxBytes: MAX_MESSAGE_BYTES,
       },
+      windowBytes: PEER_WINDOW_BYTES,
     })
     this.#stopped = this.#closeWhenStopped()
     await this.#replica.start()
@@ -230,6 +232,7 @@ class Node implements RunningNode {
     answerDirectly(this.#clientServer, {
       unary: { handlers: this.#unary, maxBytes: this.#config.maxRequestBytes + MESSAGE_OVERHEAD_BYTES },
       streams: { handlers: this.#streams, maxBytes: MAX_MESSAGE_BYTES },
+      windowBytes: CLIENT_WINDOW_BYTES,
     })
     const { clusterName } = this.#config
     const author = { clusterId, clusterName, nodeId: id, version: this.#options.version }

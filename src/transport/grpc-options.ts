@@ -3,8 +3,8 @@ import type { Clock } from '../clock.ts'
 import type { DialOptions } from '../rpc/dialed-stream.ts'
 import { MAX_MESSAGE_BYTES } from '../wire/message-size.ts'
 
-/** What may be under way to a side that does not read yet, in bytes (HTTP/2's own 64 KiB would be a round trip each). */
-const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024
+/** What may be under way to a node that does not read yet, in bytes (HTTP/2's own 64 KiB would be a round trip each). */
+export const PEER_WINDOW_BYTES = 4 * 1024 * 1024
 
 /**
  * Both ends ask whether the other one lives, so that a dead connection that nobody resets (a paused process,
@@ -16,7 +16,6 @@ function commonOptions(electionMs: number): ChannelOptions {
     'grpc.keepalive_timeout_ms': electionMs,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-    'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
     'grpc.enable_channelz': 0,
   }
 }
@@ -26,22 +25,23 @@ export function peerServerOptions(electionMs: number): ChannelOptions {
   return commonOptions(electionMs)
 }
 
-/** How a stream to a peer is dialled. `electionMs`: the election time-out, in milliseconds. */
+/**
+ * How a stream to a peer is dialled. `electionMs`: the election time-out, in milliseconds. When to dial again is for the
+ * transport to decide.
+ */
 export function peerDialOptions(electionMs: number, clock: Clock): DialOptions {
   return {
     maxMessageBytes: MAX_MESSAGE_BYTES,
-    windowBytes: FLOW_CONTROL_WINDOW_BYTES,
+    windowBytes: PEER_WINDOW_BYTES,
     keepalive: { everyMs: Math.ceil(electionMs / 2), timeoutMs: electionMs, clock },
   }
 }
 
-/**
- * Options of a channel to a peer. A channel lives as long as one stream: the transport makes a new one for each
- * attempt, because it decides itself when to try again. So gRPC's own back-off never counts.
- */
+/** Options of a channel to a peer, for what is not a stream of the transport: requests that are passed on. */
 export function peerChannelOptions(electionMs: number): ChannelOptions {
   return {
     ...commonOptions(electionMs),
+    'grpc-node.flow_control_window': PEER_WINDOW_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.initial_reconnect_backoff_ms': Math.min(electionMs, 100),
     'grpc.min_reconnect_backoff_ms': Math.min(electionMs, 100),

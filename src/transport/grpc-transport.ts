@@ -15,7 +15,7 @@ import type { PeerOptions } from './stream-transport.ts'
 import type { Transport, TransportHandler } from './transport.ts'
 
 /**
- * Peers over gRPC: one stream for each pair of nodes, with a channel of its own. It listens on a server that it
+ * Peers over gRPC: one stream for each pair of nodes, on a connection of its own. It listens on a server that it
  * does not own: its owner calls `addService` before the server is bound, and `start` once it is.
  */
 export class GrpcTransport implements Transport {

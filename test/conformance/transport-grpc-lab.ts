@@ -5,7 +5,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { systemClock } from '../../src/clock.ts'
 import type { NodeId } from '../../src/raft/types.ts'
 import { answerDirectly } from '../../src/server/answer-directly.ts'
-import { peerServerOptions } from '../../src/transport/grpc-options.ts'
+import { PEER_WINDOW_BYTES, peerServerOptions } from '../../src/transport/grpc-options.ts'
 import { GrpcTransport } from '../../src/transport/grpc-transport.ts'
 import { MAX_MESSAGE_BYTES } from '../../src/wire/message-size.ts'
 import { CLUSTER, poll, Recorder, usualPeers } from './transport-lab.ts'
@@ -123,7 +123,8 @@ export async function grpcLab(ids: readonly NodeId[] = ['n1', 'n2', 'n3']): Prom
       const server = new Server(peerServerOptions(electionMs))
       transport.addService(server)
       const port = await listen(server)
-      answerDirectly(server, { streams: { handlers: transport.streamHandlers, maxBytes: MAX_MESSAGE_BYTES } })
+      const streams = { handlers: transport.streamHandlers, maxBytes: MAX_MESSAGE_BYTES }
+      answerDirectly(server, { streams, windowBytes: PEER_WINDOW_BYTES })
       front(at).target = port
       const heard = new Recorder(options.admit, options.offered)
       await transport.start(heard)

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 import { status } from '@grpc/grpc-js'
+import { systemClock } from '../../src/clock.ts'
 import type { StreamStatus } from '../../src/rpc/message-stream.ts'
 import { Front } from '../conformance/transport-grpc-lab.ts'
 import { Acceptor, closeAll, closeLater, dial } from './support.ts'
@@ -68,6 +69,73 @@ describe('a stream that is dialled', () => {
     await ear.until(() => ear.ends.length > 0)
     // What is no percent-encoding stays as it is.
     assert.deepEqual(ear.ends, [{ code: status.RESOURCE_EXHAUSTED, details: 'too%20much, 100%' }])
+  })
+
+  it('may be given up at any moment of its dialling', async () => {
+    const acceptor = await Acceptor.start(true)
+    const options = {
+      windowBytes: 1 << 20,
+      keepalive: { everyMs: 1, timeoutMs: 60_000, clock: systemClock() },
+    }
+    for (let turns = 0; turns < 20; turns++) {
+      const { stream, ear } = dial(acceptor.address, options)
+      stream.send(Buffer.from('hello'))
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      stream.abort()
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      assert.deepEqual(ear.ends, [])
+    }
+  })
+
+  it('tells what is no address, and who is not known', async () => {
+    for (const address of [
+      'nowhere',
+      'db.1:7001',
+      '10.0.0.300:1',
+      'a?b:1',
+      '127.0.0.1:70000',
+      '[fe80::1%none]:1',
+    ]) {
+      const { ear } = dial(address)
+      await ear.until(() => ear.ends.length > 0)
+      const { code, details } = ear.ends[0] as StreamStatus
+      assert.equal(code, status.UNAVAILABLE)
+      assert.match(
+        details,
+        /ENOTFOUND|EAI_AGAIN|EINVAL|ENETUNREACH|ECONNREFUSED|EADDRNOTAVAIL/,
+        `${address}: ${details}`,
+      )
+    }
+  })
+
+  it('reaches an IPv6 address, and a name, and says where it goes', async (t) => {
+    const authorities: unknown[] = []
+    const server = createHttp2Server().on('stream', (stream: ServerHttp2Stream, headers) => {
+      authorities.push(headers[':authority'])
+      stream.respond({ ':status': 200, 'grpc-status': '0' }, { endStream: true })
+    })
+    server.listen(0, '::')
+    const [error] = (await Promise.race([once(server, 'listening'), once(server, 'error')])) as unknown[]
+    if (error !== undefined) return t.skip('no IPv6 here')
+    closeLater(() => server.close())
+    const { port } = server.address() as AddressInfo
+    for (const host of ['[::1]', 'localhost', '127.0.0.1']) {
+      const { ear } = dial(`${host}:${port}`)
+      await ear.until(() => ear.ends.length > 0)
+      assert.deepEqual(ear.ends, [undefined])
+    }
+    assert.deepEqual(authorities, [`[::1]:${port}`, `localhost:${port}`, `127.0.0.1:${port}`])
+  })
+
+  it('is over where the other side ends it without a last word', async () => {
+    const address = await http2((stream) => {
+      stream.on('error', () => {})
+      stream.respond({ ':status': 200 })
+      stream.end()
+    })
+    const { ear } = dial(address)
+    await ear.until(() => ear.ends.length > 0)
+    assert.deepEqual(ear.ends, [{ code: status.UNAVAILABLE, details: 'the connection was lost' }])
   })
 
   it('leaves no connection behind when it is given up, also where nobody ever answered', async () => {

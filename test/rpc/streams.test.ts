@@ -70,6 +70,16 @@ for (const direct of [true, false]) {
       assert.deepEqual(near.ear.ends, [{ code: status.UNAVAILABLE, details: 'not yet' }])
     })
 
+    it('is over also where it was paused when it was failed', async () => {
+      const { near, far } = await pair({ windowBytes: 1 << 20 })
+      near.stream.send(Buffer.alloc(100_000))
+      far.stream.pause()
+      far.stream.fail({ code: status.UNAVAILABLE, details: 'the leader is gone' })
+      await near.ear.until(() => near.ear.ends.length > 0)
+      await far.ear.until(() => far.ear.ends.length > 0)
+      assert.deepEqual(far.ear.ends, [{ code: status.UNAVAILABLE, details: 'the leader is gone' }])
+    })
+
     it('is over for the far end when the near end gives it up, which hears nothing more', async () => {
       const { near, far } = await pair()
       far.stream.send(Buffer.from('hello'))

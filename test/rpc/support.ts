@@ -91,7 +91,7 @@ export class Acceptor {
       )
     })
     const streams = { handlers: new Map([[path, handler]]), maxBytes: MAX_BYTES }
-    if (direct) assert.ok(answerDirectly(this.#server, { streams }))
+    if (direct) assert.ok(answerDirectly(this.#server, { streams, windowBytes: 1 << 18 }))
     this.address = `127.0.0.1:${port}`
   }
 

@@ -49,7 +49,7 @@ describe('unary calls straight from their streams', () => {
         error === null ? resolve(bound) : reject(error),
       )
     })
-    const answers = answerDirectly(server, { unary: { handlers, maxBytes: MAX_BYTES } })
+    const answers = answerDirectly(server, { unary: { handlers, maxBytes: MAX_BYTES }, windowBytes: 1 << 20 })
     assert.equal(answers, true, 'grpc-js keeps its servers where it did')
     session = connect(`http://127.0.0.1:${port}`)
     grpc = new Client(`127.0.0.1:${port}`, credentials.createInsecure())

@@ -27,7 +27,7 @@ afterEach(() => {
 async function listen(write: (call: WriteCall) => void, peers: Map<string, string>): Promise<string> {
   const never = (): void => assert.fail('nobody reads here')
   const front = new KvFront({ write, read: never, readApplied: never }, LIMITS, { begin: never })
-  const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 }, {})
+  const forwarder = new Forwarder(peers, { 'grpc.use_local_subchannel_pool': 1 })
   const server = new Server()
   const refuse = (): void => assert.fail('no stream is opened here')
   const handlers = unaryHandlers(front, forwarder)
@@ -42,7 +42,7 @@ async function listen(write: (call: WriteCall) => void, peers: Map<string, strin
       else reject(error)
     })
   })
-  answerDirectly(server, { unary: { handlers, maxBytes: LIMITS.maxRequestBytes } })
+  answerDirectly(server, { unary: { handlers, maxBytes: LIMITS.maxRequestBytes }, windowBytes: 1 << 20 })
   return `127.0.0.1:${port}`
 }
 
