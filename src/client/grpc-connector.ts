@@ -57,7 +57,6 @@ export function systemRuntime(): Runtime {
 
 class GrpcConnection implements Connection {
   readonly #stream: DialedStream
-  #unsentBytes = 0
 
   constructor(endpoint: string, handlers: ConnectionHandlers) {
     this.#stream = new DialedStream(
@@ -66,12 +65,10 @@ class GrpcConnection implements Connection {
       {},
       {
         message: (bytes) => handlers.frame(bytes),
-        left: () => {
-          const before = this.#unsentBytes
-          this.#unsentBytes = this.#stream.unsentBytes
-          if (before > DRAINED_BYTES && this.#unsentBytes <= DRAINED_BYTES) handlers.drained()
+        left: (bytes) => {
+          const now = this.unsentBytes
+          if (now <= DRAINED_BYTES && now + bytes > DRAINED_BYTES) handlers.drained()
         },
-        ended: () => {},
         closed: (why) => handlers.closed(errorOf(endpoint, why)),
       },
     )
@@ -83,7 +80,6 @@ class GrpcConnection implements Connection {
 
   send(frame: Uint8Array): void {
     this.#stream.send(frame)
-    this.#unsentBytes = this.#stream.unsentBytes
   }
 
   close(): void {

@@ -1,14 +1,11 @@
 import { status } from '@grpc/grpc-js'
 import { constants } from 'node:http2'
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import { Framing } from './framing.ts'
-import type { IncomingStream, MessageListener, StreamStatus } from './message-stream.ts'
-
-const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
-const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
+import { ANSWER_HEADERS, Framing, TRAILERS_TO_COME } from './framing.ts'
+import { BROKEN_OFF } from './message-stream.ts'
+import type { IncomingListener, IncomingStream, StreamStatus } from './message-stream.ts'
 
 const DONE: StreamStatus = Object.freeze({ code: status.OK, details: '' })
-const LOST: StreamStatus = Object.freeze({ code: status.CANCELLED, details: 'the connection was lost' })
 
 /** A stream that somebody dialled, straight on Node's HTTP/2. */
 export class AcceptedStream implements IncomingStream {
@@ -32,7 +29,7 @@ export class AcceptedStream implements IncomingStream {
     return this.#headers[name]?.toString()
   }
 
-  hear(listener: MessageListener): void {
+  hear(listener: IncomingListener): void {
     const stream = this.#stream
     const closed = (why: StreamStatus | undefined): void => {
       if (this.#over) return
@@ -42,7 +39,7 @@ export class AcceptedStream implements IncomingStream {
     }
     this.#framing = new Framing(stream, this.#maxBytes, {
       message: (bytes) => listener.message(bytes),
-      left: () => listener.left(),
+      left: (bytes) => listener.left(bytes),
       broken: (why) => {
         this.fail(why)
         closed(why)
@@ -50,7 +47,9 @@ export class AcceptedStream implements IncomingStream {
     })
     // It comes also where the stream breaks off.
     stream.once('end', () => this.#over || this.#last !== DONE || stream.aborted || listener.ended())
-    stream.once('close', () => closed(this.#last !== DONE ? this.#last : stream.aborted ? LOST : undefined))
+    stream.once('close', () =>
+      closed(this.#last !== DONE ? this.#last : stream.aborted ? BROKEN_OFF : undefined),
+    )
   }
 
   get unsentBytes(): number {
@@ -93,7 +92,7 @@ export class AcceptedStream implements IncomingStream {
   #begin(): void {
     const stream = this.#stream
     if (stream.headersSent || stream.destroyed || stream.closed) return
-    stream.respond(HEADERS, MORE_TO_COME)
+    stream.respond(ANSWER_HEADERS, TRAILERS_TO_COME)
     stream.once('wantTrailers', () => stream.sendTrailers(trailersOf(this.#last)))
   }
 }

@@ -1,6 +1,11 @@
 import { status } from '@grpc/grpc-js'
 import { connect as connectHttp2 } from 'node:http2'
-import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2'
+import type {
+  ClientHttp2Session,
+  ClientHttp2Stream,
+  IncomingHttpHeaders,
+  OutgoingHttpHeaders,
+} from 'node:http2'
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.ts'
@@ -21,12 +26,9 @@ export interface DialOptions {
   readonly windowBytes?: number
   /** Asks the other side every so often whether it lives, and gives the connection up where it does not say so in time. */
   readonly keepalive?: Keepalive
-  readonly headers?: Headers
 }
 
-type Headers = Readonly<Record<string, string>>
-
-const HEADERS: Headers = Object.freeze({
+const HEADERS = Object.freeze({
   ':method': 'POST',
   'content-type': 'application/grpc',
   te: 'trailers',
@@ -43,8 +45,8 @@ const LOST: StreamStatus = Object.freeze({ code: status.UNAVAILABLE, details: 't
 /**
  * A stream to a node on a connection of its own, straight on Node's HTTP/2: the two begin and end together. So one
  * that is suspect is dropped with everything that is stuck in it, also where the other side never answered, and the
- * next one cannot inherit its silence. grpc-js would take twice the processor time for a message, and cannot be told to
- * give up a connection that is not established yet.
+ * next one cannot inherit its silence. grpc-js takes more for a message (docs/performance.md), and cannot be told to give up
+ * a connection that is not established yet.
  */
 export class DialedStream implements MessageStream {
   readonly #socket: Socket
@@ -68,10 +70,10 @@ export class DialedStream implements MessageStream {
     this.#listener = listener
     this.#socket = connect({ ...splitAddress(address), autoSelectFamilyAttemptTimeout: ATTEMPT_MS })
     this.#session = this.#connect(options)
-    this.#stream = this.#request({ ...HEADERS, ':authority': address, ':path': path, ...options.headers })
+    this.#stream = this.#request({ ...HEADERS, ':authority': address, ':path': path })
     this.#framing = new Framing(this.#stream, options.maxMessageBytes ?? Infinity, {
       message: (bytes) => listener.message(bytes),
-      left: () => listener.left(),
+      left: (bytes) => listener.left(bytes),
       broken: (why) => this.#close(why),
     })
   }
@@ -127,7 +129,7 @@ export class DialedStream implements MessageStream {
     return session
   }
 
-  #request(headers: Headers): ClientHttp2Stream {
+  #request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     const stream = this.#session.request(headers, { endStream: false })
     stream.on('response', (answer) => (this.#status = statusOf(answer)))
     stream.on('trailers', (trailers: IncomingHttpHeaders) => (this.#status = statusOf(trailers)))

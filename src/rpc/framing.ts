@@ -5,6 +5,10 @@ import type { StreamStatus } from './message-stream.ts'
 /** Before every message: whether it is compressed, and its length in four bytes (gRPC over HTTP/2, "Requests"). */
 export const PREFIX_BYTES = 5
 
+/** What an answer begins with on HTTP/2: how it went is said in its trailers. */
+export const ANSWER_HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
+export const TRAILERS_TO_COME = Object.freeze({ waitForTrailers: true })
+
 /** A message with its prefix. */
 export function framed(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.length)
@@ -16,7 +20,7 @@ export function framed(message: Uint8Array): Buffer {
 
 export interface FramingListener {
   message(bytes: Uint8Array): void
-  left(): void
+  left(bytes: number): void
   /** What comes in is not what gRPC sends, or too large. Nothing is heard from now on. */
   broken(status: StreamStatus): void
 }
@@ -54,7 +58,7 @@ export class Framing {
     this.#unsent += length
     this.#stream.write(framed(message), (error) => {
       this.#unsent -= length
-      if (!this.#silent && !error) this.#listener.left()
+      if (!this.#silent && !error) this.#listener.left(length)
     })
   }
 

@@ -1,12 +1,11 @@
 import type { handleBidiStreamingCall, ServerDuplexStream } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
-import type { IncomingStream, MessageListener, StreamHandler, StreamStatus } from './message-stream.ts'
+import { constants } from 'node:http2'
+import { BROKEN_OFF } from './message-stream.ts'
+import type { IncomingListener, IncomingStream, StreamHandler, StreamStatus } from './message-stream.ts'
 
 type Bytes = Uint8Array
 type Call = ServerDuplexStream<Bytes, Bytes>
-
-const CANCEL = 8 // NGHTTP2_CANCEL
-const LOST: StreamStatus = Object.freeze({ code: status.CANCELLED, details: 'the connection was lost' })
 
 /** What grpc-js calls for a stream: those that are not plain (compressed, or with a deadline) it reads off the wire. */
 export function grpcStreamHandler(handler: StreamHandler): handleBidiStreamingCall<Bytes, Bytes> {
@@ -19,7 +18,7 @@ class GrpcStream implements IncomingStream {
   #unsent = 0
   #over = false
   #failed: StreamStatus | undefined
-  #left = (): void => {}
+  #left = (_bytes: number): void => {}
 
   constructor(call: Call) {
     this.#call = call
@@ -29,16 +28,16 @@ class GrpcStream implements IncomingStream {
     return this.#call.metadata.get(name)[0]?.toString()
   }
 
-  hear(listener: MessageListener): void {
+  hear(listener: IncomingListener): void {
     const closed = (why: StreamStatus | undefined): void => {
       if (this.#over) return
       this.#over = true
       listener.closed(why)
     }
-    this.#left = () => this.#over || listener.left()
+    this.#left = (bytes) => this.#over || listener.left(bytes)
     this.#call.on('data', (bytes: Bytes) => this.#over || this.#failed || listener.message(bytes))
     this.#call.on('end', () => this.#over || this.#failed || listener.ended())
-    this.#call.on('cancelled', () => closed(this.#failed ?? LOST))
+    this.#call.on('cancelled', () => closed(this.#failed ?? BROKEN_OFF))
     this.#call.on('error', (error: Error) => {
       const why = this.#failed ?? { code: status.UNKNOWN, details: error.message }
       setImmediate(() => closed(why))
@@ -57,7 +56,7 @@ class GrpcStream implements IncomingStream {
     this.#unsent += length
     this.#call.write(message, () => {
       this.#unsent -= length
-      this.#left()
+      this.#left(length)
     })
   }
 
@@ -97,7 +96,7 @@ function reset(call: object): void {
   for (let depth = 0; depth < 8 && typeof layer === 'object' && layer !== null; depth++) {
     const { stream, call: inner, nextCall } = layer as Record<'stream' | 'call' | 'nextCall', unknown>
     if (isHttp2Stream(stream)) {
-      stream.close(CANCEL)
+      stream.close(constants.NGHTTP2_CANCEL)
       return
     }
     layer = inner ?? nextCall

@@ -1,4 +1,4 @@
-import type { status } from '@grpc/grpc-js'
+import { status } from '@grpc/grpc-js'
 
 /**
  * A stream of messages both ways, as gRPC has it, from one of its ends. Nothing here throws, also where the stream is
@@ -22,12 +22,16 @@ export interface MessageStream {
 export interface MessageListener {
   /** The bytes are the listener's to keep. */
   message(bytes: Uint8Array): void
-  /** Something that was sent has left, and `unsentBytes` is less. */
-  left(): void
-  /** The other side says nothing more, and may still listen. An end that dialled hears `closed` instead. */
-  ended(): void
+  /** So many bytes that were sent have left: `unsentBytes` is less by them. */
+  left(bytes: number): void
   /** The stream is over. Called at most once, and last. `status` is undefined where it ended as it should. */
   closed(status: StreamStatus | undefined): void
+}
+
+/** Hears what happens on a stream that was accepted. */
+export interface IncomingListener extends MessageListener {
+  /** The dialler says nothing more, and may still listen. */
+  ended(): void
 }
 
 /** Why a stream is over, as gRPC says it. */
@@ -36,12 +40,18 @@ export interface StreamStatus {
   readonly details: string
 }
 
+/** What an accepted stream ends with that broke off. */
+export const BROKEN_OFF: StreamStatus = Object.freeze({
+  code: status.CANCELLED,
+  details: 'the connection was lost',
+})
+
 /** A stream that somebody dialled. */
 export interface IncomingStream extends MessageStream {
   /** The value of a header that the dialer sent, by its name in small letters; undefined where it sent none. */
   header(name: string): string | undefined
   /** Lets `listener` hear what comes in. Called once, before anything else is waited for. */
-  hear(listener: MessageListener): void
+  hear(listener: IncomingListener): void
   /** Ends the stream with an error, after what was sent. Only `closed` is heard from now on. */
   fail(status: StreamStatus): void
 }

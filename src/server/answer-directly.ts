@@ -25,7 +25,7 @@ export interface DirectHandlers {
 }
 
 /**
- * Answers calls straight from their HTTP/2 streams, at about half of what grpc-js takes for a message
+ * Answers calls straight from their HTTP/2 streams, which takes less for a message than by grpc-js
  * (docs/performance.md). The port, the sessions and everything that is not plain stay grpc-js's: what is compressed,
  * streams with a deadline, other services.
  *

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js'
 import { constants } from 'node:http2'
 import type { Http2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { gunzip, inflate } from 'node:zlib'
-import { framed, PREFIX_BYTES } from '../rpc/framing.ts'
+import { ANSWER_HEADERS, framed, PREFIX_BYTES, TRAILERS_TO_COME } from '../rpc/framing.ts'
 import { grpcError } from './grpc-errors.ts'
 import { invalid } from './refusals.ts'
 import { FORWARDED } from './unary-call.ts'
@@ -11,8 +11,6 @@ import type { UnsentAnswers } from './unsent-answers.ts'
 
 type Bytes = Uint8Array
 
-const HEADERS = Object.freeze({ ':status': 200, 'content-type': 'application/grpc' })
-const MORE_TO_COME = Object.freeze({ waitForTrailers: true })
 const NO_MORE = Object.freeze({ endStream: true })
 const OK = Object.freeze({ 'grpc-status': '0' })
 
@@ -96,7 +94,7 @@ export class DirectCall implements UnaryCall {
 
   answer(response: Bytes): void {
     if (!this.#finish() || !this.#mayAdd(response.length)) return
-    this.#stream.respond(HEADERS, MORE_TO_COME)
+    this.#stream.respond(ANSWER_HEADERS, TRAILERS_TO_COME)
     this.#stream.once('wantTrailers', sendOk)
     this.#stream.end(framed(response))
   }
@@ -104,7 +102,7 @@ export class DirectCall implements UnaryCall {
   fail({ code, details, metadata }: CallStatus): void {
     if (!this.#finish() || !this.#mayAdd(details.length)) return
     const said = { 'grpc-status': code, 'grpc-message': encodeURI(details) }
-    this.#stream.respond({ ...HEADERS, ...said, ...metadata?.toHttp2Headers() }, NO_MORE)
+    this.#stream.respond({ ...ANSWER_HEADERS, ...said, ...metadata?.toHttp2Headers() }, NO_MORE)
   }
 
   whenCancelled(run: () => void): void {

@@ -22,7 +22,6 @@ export class DialedPipe implements OutgoingPipe {
     this.#stream = new DialedStream(this.#address, this.#path, this.#options, {
       message: (bytes) => listener.onFrame(bytes),
       left: () => {},
-      ended: () => {},
       closed: (why) =>
         listener.onEnd(why === undefined ? `${name} closed the stream` : `${name}: ${describe(why)}`),
     })

@@ -26,14 +26,14 @@ class HeldStream extends Duplex {
 class Heard {
   readonly messages: Buffer[] = []
   readonly broken: StreamStatus[] = []
-  left = 0
+  readonly left: number[] = []
   readonly stream = new HeldStream()
   readonly framing: Framing
 
   constructor(maxBytes = 1000) {
     this.framing = new Framing(this.stream as unknown as Http2Stream, maxBytes, {
       message: (bytes) => this.messages.push(bytes as Buffer),
-      left: () => this.left++,
+      left: (bytes) => this.left.push(bytes),
       broken: (why) => this.broken.push(why),
     })
   }
@@ -107,10 +107,10 @@ describe('messages as gRPC frames them', () => {
     assert.equal(heard.framing.unsentBytes, 8)
     heard.stream.let()
     await tick()
-    assert.deepEqual([heard.framing.unsentBytes, heard.left], [5, 1])
+    assert.deepEqual([heard.framing.unsentBytes, heard.left], [5, [3]])
     heard.stream.let()
     await tick()
-    assert.deepEqual([heard.framing.unsentBytes, heard.left], [0, 2])
+    assert.deepEqual([heard.framing.unsentBytes, heard.left], [0, [3, 5]])
     assert.deepEqual(heard.stream.written, [framed(Buffer.from('abc')), framed(Buffer.from('defgh'))])
   })
 
@@ -123,7 +123,7 @@ describe('messages as gRPC frames them', () => {
     heard.framing.send(Buffer.from('def'))
     heard.stream.let()
     await heard.receive(bytes.subarray(8), bytes)
-    assert.deepEqual([heard.messages, heard.left, heard.framing.unsentBytes], [[], 0, 0])
+    assert.deepEqual([heard.messages, heard.left, heard.framing.unsentBytes], [[], [], 0])
     assert.equal(heard.stream.written.length, 1)
     assert.equal(heard.stream.readableLength, 0)
   })

@@ -33,7 +33,9 @@ for (const direct of [true, false]) {
     })
 
     it('tells the headers that the dialer sent', async () => {
-      const { far } = await pair({ headers: { 'x-who': 'me' } })
+      const acceptor = await Acceptor.start(direct)
+      dialByGrpc(acceptor.address, {}, { 'x-who': 'me' }).on('error', () => {})
+      const far = await acceptor.accepted()
       assert.equal(far.stream.header('x-who'), 'me')
       assert.equal(far.stream.header('x-other'), undefined)
     })
@@ -116,6 +118,20 @@ for (const direct of [true, false]) {
       ])
       assert.deepEqual(near.ear.ends, [{ code: status.UNAVAILABLE, details: 'the connection was lost' }])
     })
+
+    // grpc-js's server cannot be told.
+    if (direct) {
+      it('lets more be under way than HTTP/2 does by itself', async () => {
+        const { near, far } = await pair()
+        near.stream.send(Buffer.from('first'))
+        await far.ear.until(() => far.ear.messages.length === 1)
+        far.stream.pause()
+        // Twice the 64 KiB that a connection has where nobody says otherwise, and half of what this server says.
+        near.stream.send(Buffer.alloc(128 * 1024))
+        await near.ear.until(() => near.stream.unsentBytes === 0)
+        assert.equal(far.ear.messages.length, 1)
+      })
+    }
 
     it('makes the sender wait while the other side takes nothing in', async () => {
       const { near, far } = await pair()

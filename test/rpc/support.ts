@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js'
+import { Client, credentials, Metadata, Server, ServerCredentials } from '@grpc/grpc-js'
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import { DialedStream } from '../../src/rpc/dialed-stream.ts'
 import type { DialOptions } from '../../src/rpc/dialed-stream.ts'
 import { grpcStreamHandler } from '../../src/rpc/grpc-stream.ts'
-import type { IncomingStream, MessageListener, StreamStatus } from '../../src/rpc/message-stream.ts'
+import type { IncomingListener, IncomingStream, StreamStatus } from '../../src/rpc/message-stream.ts'
 import { answerDirectly } from '../../src/server/answer-directly.ts'
 import { exchangeMethod } from '../../src/wire/services.ts'
 
@@ -25,7 +25,7 @@ export function closeLater(close: () => void): void {
 }
 
 /** What an end of a stream hears, and how to wait for it. */
-export class Ear implements MessageListener {
+export class Ear implements IncomingListener {
   readonly messages: string[] = []
   readonly ends: ('ended' | StreamStatus | undefined)[] = []
   bytes = 0
@@ -120,12 +120,18 @@ export function dial(address: string, options: DialOptions = {}): Dialed {
 }
 
 /** Dials as any other gRPC client does. */
-export function dialByGrpc(address: string, options = {}): ClientDuplexStream<Uint8Array, Uint8Array> {
+export function dialByGrpc(
+  address: string,
+  options = {},
+  headers: Readonly<Record<string, string>> = {},
+): ClientDuplexStream<Uint8Array, Uint8Array> {
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
     ...options,
   })
   closing.push(() => client.close())
   const { requestSerialize, responseDeserialize } = exchangeMethod
-  return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value)
+  return client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata)
 }

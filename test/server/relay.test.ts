@@ -49,7 +49,7 @@ async function node(id: string, peers: ReadonlyMap<string, string>): Promise<Tes
     stream.hear = (listener) =>
       hear({
         message: (bytes) => listener.message(bytes),
-        left: () => listener.left(),
+        left: (bytes) => listener.left(bytes),
         ended: () => listener.ended(),
         closed: (why) => {
           counts.over++
@@ -92,7 +92,6 @@ class TestClient {
           this.#changed()
         },
         left: () => {},
-        ended: () => {},
         closed: (why) => {
           this.ends.push(why)
           this.#changed()
