@@ -18,7 +18,7 @@ class GrpcStream implements IncomingStream {
   #unsent = 0
   #over = false
   #failed: StreamStatus | undefined
-  #left = (_bytes: number): void => {}
+  #left: (bytes: number) => void = () => {}
 
   constructor(call: Call) {
     this.#call = call
