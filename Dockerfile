@@ -21,7 +21,9 @@ RUN npm prune --omit=dev --no-audit --no-fund \
   && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.md' \) -type f -delete
 
 FROM ${NODE_IMAGE}
+# A larger young generation, as V8 has it on a large machine, is 100 MB that a node is no faster by.
 ENV NODE_ENV=production \
+    NODE_OPTIONS=--max-semi-space-size=16 \
     BALSA_LISTEN=0.0.0.0:7001 \
     BALSA_PEER_LISTEN=0.0.0.0:8001 \
     BALSA_DATA=/data \

@@ -13,9 +13,18 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
+/**
+ * On a large machine Node 24 lets V8's young generation grow to 128 MiB, four times as much as Node 20. A node is no faster
+ * by it, and takes 100 MB more (docs/performance.md).
+ */
+const YOUNG_GENERATION = '--max-semi-space-size'
+
 /** The flags of this very Node that its nodes need as well; a debugger's port can be listened on only once. */
 function nodeFlags(): string[] {
-  return process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
+  const given = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
+  // What the command line has would be preferred to what the environment has.
+  const chosen = process.env.NODE_OPTIONS?.includes(YOUNG_GENERATION) === true
+  return chosen ? given : [`${YOUNG_GENERATION}=16`, ...given]
 }
 
 const context: CliContext = Object.freeze<CliContext>({

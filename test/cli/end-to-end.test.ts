@@ -172,6 +172,7 @@ describe('balsa cluster start with real nodes', () => {
       process.kill(killed.pid!, 'SIGKILL')
       await cluster.waitFor(new RegExp(`${killed.id} .*was killed by SIGKILL`))
       assert.equal((await balsa(['put', 'greeting', 'again', ...at])).exitCode, 0)
+      assert.match(killed.restartCommand, / --max-semi-space-size=16 /)
       const byHand = new Program('sh', ['-c', `exec ${killed.restartCommand}`])
       started.push(byHand)
       await cluster.waitFor(new RegExp(`${killed.id} is back \\(pid ${byHand.child.pid}`))
