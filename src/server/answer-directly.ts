@@ -1,8 +1,9 @@
 import type { Server } from '@grpc/grpc-js'
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { AcceptedStream } from '../rpc/accepted-stream.ts'
 import type { StreamHandler } from '../rpc/message-stream.ts'
 import { DirectCall, millisecondsOf } from './direct-call.ts'
+import { http2ServersOf } from './open-connections.ts'
 import type { UnaryHandler } from './unary-call.ts'
 import { Connections } from './unsent-answers.ts'
 
@@ -29,16 +30,16 @@ export interface DirectHandlers {
  * (docs/performance.md). The port, the sessions and everything that is not plain stay grpc-js's: what is compressed,
  * streams with a deadline, other services.
  *
- * grpc-js has no public way to its HTTP/2 servers. Should a later version keep them elsewhere, it answers all calls.
+ * Where grpc-js's HTTP/2 servers are not found, it answers all calls.
  *
  * @param server listens already
  * @returns whether it does
  */
 export function answerDirectly(server: Server, handlers: DirectHandlers): boolean {
-  const { http2Servers } = server as unknown as { readonly http2Servers?: ReadonlyMap<Http2Server, unknown> }
-  if (http2Servers === undefined || http2Servers.size === 0) return false
+  const http2Servers = http2ServersOf(server)
+  if (http2Servers.length === 0) return false
   const router = new Router(handlers)
-  for (const http2Server of http2Servers.keys()) {
+  for (const http2Server of http2Servers) {
     http2Server.on('session', (session) => widen(session, handlers.windowBytes))
     const others = http2Server.listeners('stream')
     http2Server.removeAllListeners('stream')

@@ -23,6 +23,7 @@ import { ExchangeService } from './exchange-service.ts'
 import { Forwarder } from './forwarder.ts'
 import { grpcHandlers } from './grpc-calls.ts'
 import { unaryHandlers } from './kv-service.ts'
+import { OpenConnections } from './open-connections.ts'
 import { loadReplica, Replica } from './replica.ts'
 import type { LoadedReplica } from './replica.ts'
 import { formatAddress, parseAddress } from './settings.ts'
@@ -95,6 +96,7 @@ class Node implements RunningNode {
   #exchanges!: ExchangeService
   #unary!: ReadonlyMap<string, UnaryHandler>
   #streams!: ReadonlyMap<string, StreamHandler>
+  readonly #connections = new Map<Server, OpenConnections>()
   #stopped!: Promise<StopError | undefined>
   clientAddress = ''
   peerAddress = ''
@@ -123,7 +125,7 @@ class Node implements RunningNode {
   async start(): Promise<void> {
     const { electionMs, id, listen, peerListen } = this.#config
     const { identity } = this.#loaded.directory
-    this.clientAddress = await bind(this.#clientServer, listen, '--listen')
+    this.clientAddress = await this.#bind(this.#clientServer, listen, '--listen')
     const clientAddress = this.#advertised()
     const transport = new GrpcTransport({
       self: { id, incarnation: identity.incarnation, clientAddress },
@@ -152,7 +154,7 @@ class Node implements RunningNode {
     })
     this.#addServices(clientAddress)
     transport.addService(this.#peerServer)
-    this.peerAddress = await bind(this.#peerServer, peerListen, '--peer-listen')
+    this.peerAddress = await this.#bind(this.#peerServer, peerListen, '--peer-listen')
     answerDirectly(this.#peerServer, {
       unary: { handlers: this.#unary, maxBytes: MAX_MESSAGE_BYTES },
       streams: {
@@ -179,7 +181,7 @@ class Node implements RunningNode {
     this.#health.setStatus('', 'NOT_SERVING')
     this.#health.setStatus('balsa.v1.Kv', 'NOT_SERVING')
     this.#exchanges.close()
-    await Promise.all([this.#clientServer, this.#peerServer].map(shutDown))
+    await Promise.all([...this.#connections].map(([server, connections]) => shutDown(server, connections)))
     this.#forwarder.close()
     return reason
   }
@@ -201,6 +203,12 @@ class Node implements RunningNode {
   #advertised(): string {
     const { host, port } = parseAddress(this.#config.advertise, 0)
     return formatAddress({ host, port: port === 0 ? parseAddress(this.clientAddress).port : port })
+  }
+
+  async #bind(server: Server, address: string, flag: string): Promise<string> {
+    const bound = await bind(server, address, flag)
+    this.#connections.set(server, new OpenConnections(server))
+    return bound
   }
 
   /** Clients are served on both ports: on the peers' port, what another node forwards. */
@@ -266,10 +274,11 @@ function bind(server: Server, address: string, flag: string): Promise<string> {
 }
 
 /** Lets the last answers out, and then closes every connection. */
-function shutDown(server: Server): Promise<void> {
+function shutDown(server: Server, connections: OpenConnections): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       server.forceShutdown()
+      connections.destroy()
       resolve()
     }, FAREWELL_MS)
     server.tryShutdown(() => {

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders } from 'node:http2'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { Client, credentials, status } from '@grpc/grpc-js'
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js'
 import { pino } from 'pino'
@@ -231,5 +232,28 @@ describe('the services of a node', () => {
     plain.push(kv)
     await kv.call('Put', { key: Buffer.from('by reflection'), value: Buffer.from('x') })
     assert.equal((await client.get('by reflection'))?.text(), 'x')
+  })
+})
+
+describe('a node that stops in a process that goes on', () => {
+  it('closes a connection also where the client keeps a stream open', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'balsa-services-'))
+    const flags = { data: directory, listen: '127.0.0.1:0', peerListen: '127.0.0.1:0' }
+    const { config } = resolveConfig({ flags: { ...flags, heartbeatMs: '10', electionMs: '50' } })
+    const node = await startNode(config, { logger: pino({ level: 'silent' }), version: '0' })
+    const session = connect(`http://${node.clientAddress}`)
+    try {
+      const closed = once(session, 'close')
+      const headers = { ':method': 'POST', 'content-type': 'application/grpc', te: 'trailers' }
+      const stream = session.request({ ...headers, ':path': exchangeMethod.path }, { endStream: false })
+      stream.on('error', () => {})
+      stream.write(grpcFrame(Buffer.from(encodeClientHello(HELLO))))
+      await once(stream, 'data')
+      await node.stop()
+      await Promise.race([closed, setTimeout(1000).then(() => assert.fail('it is open still'))])
+    } finally {
+      session.destroy()
+      await rm(directory, { recursive: true })
+    }
   })
 })
