@@ -23,7 +23,7 @@ const YOUNG_GENERATION = '--max-semi-space-size'
 function nodeFlags(): string[] {
   const given = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
   // What the command line has would be preferred to what the environment has.
-  const chosen = process.env.NODE_OPTIONS?.includes(YOUNG_GENERATION) === true
+  const chosen = process.env.NODE_OPTIONS?.replaceAll('_', '-').includes(YOUNG_GENERATION) === true
   return chosen ? given : [`${YOUNG_GENERATION}=16`, ...given]
 }
 

@@ -188,8 +188,10 @@ class Node implements RunningNode {
 
   /** It could not start: nothing stays open. */
   async abandon(): Promise<void> {
-    this.#clientServer.forceShutdown()
-    this.#peerServer.forceShutdown()
+    for (const [server, connections] of this.#connections) {
+      server.forceShutdown()
+      connections.destroy()
+    }
     this.#forwarder.close()
     if (this.#replica === undefined) await this.#loaded.directory.close()
     else await this.#replica.stop()
