@@ -6,7 +6,7 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { takeLock } from './lock.mjs'
 
-/** How long what erase-types-hook.mjs has kept stays: of a file that changed it is of no use any more. */
+/** How long what erased.mjs has kept stays: of a file that changed it is of no use any more. */
 const KEEP_ERASED_MS = 30 * 24 * 3600 * 1000
 
 /** What a build depends on, besides the packages. */
