@@ -45,7 +45,9 @@ export async function main(root, argv) {
     })
   }
   const began = performance.now()
-  if (files.length >= MANY) for (const folder of ['src', 'bench', 'test']) await eraseAll(join(root, folder))
+  if (files.length >= MANY) {
+    for (const folder of ['src', 'bench', 'test']) await eraseAll(join(root, folder), abort.signal)
+  }
   const results = await runAll(root, files, { ...options, signal: abort.signal })
   if (told !== undefined) {
     console.log(`interrupted by ${told}`)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 
 /** What was made of a file stands here under the hash of what it was made from. */
 const CACHE = new URL('../../.cache/erased/', import.meta.url)
@@ -34,11 +35,16 @@ export async function erased(fileName) {
  * each, which takes longer than most of them. Of a file that is no TypeScript, whoever imports it is told.
  *
  * @param {string} folder
+ * @param {AbortSignal} signal ends it early
  */
-export async function eraseAll(folder) {
+export async function eraseAll(folder, signal) {
   const names = /** @type {string[]} */ (existsSync(folder) ? readdirSync(folder, { recursive: true }) : [])
   for (const name of names) {
-    if (name.endsWith('.ts')) await erased(join(folder, name)).catch(() => {})
+    if (!name.endsWith('.ts')) continue
+    // A signal is heard of only between turns of the event loop.
+    await setImmediate()
+    if (signal.aborted) return
+    await erased(join(folder, name)).catch(() => {})
   }
 }
 

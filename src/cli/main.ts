@@ -5,6 +5,7 @@ import { getHeapStatistics } from 'node:v8'
 import type { CliContext } from './context.ts'
 import { write } from './context.ts'
 import { explain, formatFailure } from './failure.ts'
+import { nodeFlags } from './node-flags.ts'
 import { COMMANDS } from './program.ts'
 import { run } from './run.ts'
 
@@ -13,19 +14,7 @@ function packageVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-/**
- * On a large machine Node 24 lets V8's young generation grow to 128 MiB, four times as much as Node 20. A node is no faster
- * by it, and takes 100 MB more (docs/performance.md).
- */
-const YOUNG_GENERATION = '--max-semi-space-size'
-
-/** The flags of this very Node that its nodes need as well; a debugger's port can be listened on only once. */
-function nodeFlags(): string[] {
-  const given = process.execArgv.filter((flag) => !flag.startsWith('--inspect'))
-  // What the command line has would be preferred to what the environment has.
-  const chosen = process.env.NODE_OPTIONS?.replaceAll('_', '-').includes(YOUNG_GENERATION) === true
-  return chosen ? given : [`${YOUNG_GENERATION}=16`, ...given]
-}
+const FLAGS = nodeFlags(process.execArgv, process.env.NODE_OPTIONS)
 
 const context: CliContext = Object.freeze<CliContext>({
   stdin: process.stdin,
@@ -35,7 +24,7 @@ const context: CliContext = Object.freeze<CliContext>({
   version: packageVersion(),
   signals: process,
   heapBytes: getHeapStatistics().heap_size_limit,
-  self: [process.env.BALSA_NODE || process.execPath, ...nodeFlags(), fileURLToPath(import.meta.url)],
+  self: [process.env.BALSA_NODE || process.execPath, ...FLAGS, fileURLToPath(import.meta.url)],
   // Client and server are loaded when they are needed: a `get` shall not wait for the server, nor `--help` for both.
   connect: async (options) => new (await import('../client/client.ts')).BalsaClient(options),
   openBackup: async (endpoints) => (await import('../client/backup.ts')).openBackup(endpoints),
